@@ -1,0 +1,1 @@
+"""What leaves for the robot: graphs, the bundle, its verification, and the runtime that drives it."""

@@ -1,0 +1,1 @@
+"""The robot-side runtime: NumPy and onnxruntime only."""

@@ -1,0 +1,1 @@
+"""Which machine, doing what? Contract, signals, actuators, simulated worlds, tasks and drivers."""

@@ -1,0 +1,131 @@
+"""The Gymnasium environment of any robot folder: contract, task and randomisation, stepped through one simulated robot.
+
+An episode is keyed by (seed, stream, world, episode): the world draws the hidden parameters, the episode draws start,
+targets and noise. Equal keys replay bit for bit, in any process and after any history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from domain_rand.randomizer import Context, Randomization, keyed_rng
+from domain_rand.schema import ConfigError
+from robots.safety import UnsafeCommand
+from robots.simulated import Effect, SimulatedRobot
+from robots.spec import load_robot
+
+OPTIONS = ("params", "world", "episode")
+
+
+class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
+    """One robot, one task, a new world at each reset.
+
+    Observations are the contract's signals, float32. Actions are in [−1, 1] per joint; the contract makes commands of
+    them. `reset(options=…)` takes `params` {name: physical value}, `world` and `episode` (indices of the key).
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
+
+    def __init__(
+        self,
+        robot: str = "servo_arm",
+        randomization: Randomization | None = None,
+        stream: str = "train",
+        effect: Effect | None = None,
+        render_mode: str | None = None,
+    ) -> None:
+        self.spec_of_robot, default = load_robot(robot)
+        self.contract = self.spec_of_robot.contract
+        self.randomization = default if randomization is None else randomization
+        self.robot = SimulatedRobot(self.spec_of_robot, effect)
+        self.render_mode = render_mode
+        self.metadata = self.metadata | {"render_fps": round(1 / self.contract.control_dt)}
+        self.observation_space = _box([(s.low, s.high) for s in self.contract.signals for _ in range(s.size)])
+        self.action_space = _box([(-1.0, 1.0)] * len(self.contract.joints))
+        self.task = self.spec_of_robot.task.task
+        self._stream = stream
+        self._seed, self._world = 0, -1
+        self._scale = self.contract.action.scale
+        self._offset = self.contract.action.offset
+
+    def reset(
+        self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
+        """Begin an episode; without options, of the next world. Raises `ConfigError` for an unknown option or name."""
+        super().reset(seed=seed)
+        options = _checked(options or {})
+        if seed is not None:
+            self._seed, self._world = seed, -1
+        self._world = options.get("world", self._world + 1)
+        self.context = self.randomization.draw(self._seed, self._world, self._stream, options.get("params"))
+        self.applied = self.randomization.apply(self.context, self.robot)
+        return self.begin_episode(options.get("episode", 0)), self._info()
+
+    def begin_episode(self, episode: int) -> np.ndarray:
+        """Begin another episode of the same world: new start, targets and noise, same hidden parameters."""
+        rng = keyed_rng(self._seed, self._stream, self._world, f"episode/{episode}")
+        self.episode = self.task.begin(rng, len(self.contract.joints), self.contract.control_dt)
+        self.robot.start(self.episode.start_pos, rng, self.episode.horizon)
+        self.step_count = 0
+        return self._observe()
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance one control period. Raises `UnsafeCommand` when the action is not finite."""
+        normalized = action.tolist()
+        if not all(map(isfinite, normalized)):
+            raise UnsafeCommand(f"action {normalized} is not finite")
+        normalized = [min(max(a, -1.0), 1.0) for a in normalized]
+        self.robot.step([o + s * a for o, s, a in zip(self._offset, self._scale, normalized, strict=True)])
+        self.step_count += 1
+        joint_pos, episode = self.robot.world.joint_pos, self.episode
+        reward = episode.reward(self.step_count, joint_pos, normalized)
+        terminated = episode.terminated(joint_pos)
+        return self._observe(), reward, terminated, self.step_count >= episode.horizon, {}
+
+    @property
+    def last_action(self) -> list[float]:
+        """What was sent in the last period (nothing yet: the safe command), as a normalised action."""
+        sent = self.robot.limiter.last
+        return [(c - o) / s for c, o, s in zip(sent, self._offset, self._scale, strict=True)]
+
+    def render(self) -> np.ndarray | None:  # type: ignore[override]
+        """Return an RGB picture of the scene, uint8 `[height, width, 3]`."""
+        if self.render_mode != "rgb_array":
+            return None
+        return np.asarray(self.robot.world.image(), dtype=np.uint8)[..., :3]
+
+    def close(self) -> None:
+        """Release the simulator."""
+        self.robot.close()
+
+    def _observe(self) -> np.ndarray:
+        return self.robot.observe(self.episode.command_signals(self.step_count))
+
+    def _info(self) -> dict[str, Any]:
+        context: Context = self.context
+        return {"params": dict(context.params), "context": context.normalized, "applied": self.applied}
+
+
+def register() -> None:
+    """Register every robot with Gymnasium as `simshift/<robot>-v0`; called through the package's entry point."""
+    from robots.spec import robot_names
+
+    for name in robot_names():
+        gymnasium.register(f"simshift/{name}-v0", entry_point="robots.robot_env:RobotEnv", kwargs={"robot": name})
+
+
+def _box(ranges: list[tuple[float, float]]) -> gymnasium.spaces.Box:
+    low, high = np.array(ranges, dtype=np.float32).T
+    return gymnasium.spaces.Box(low, high, dtype=np.float32)
+
+
+def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in options:
+        if key not in OPTIONS:
+            raise ConfigError(f"reset option '{key}' is unknown; valid: {', '.join(OPTIONS)}")
+    return options

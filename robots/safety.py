@@ -1,0 +1,55 @@
+"""The last word on every command: finite, inside its limits, and not changing faster than allowed.
+
+Plain floats, because the simulated robot runs this at every control step, exactly as the real one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite
+
+from robots.contract import Contract
+
+
+class UnsafeCommand(ValueError):
+    """A command that is not finite; it is refused, never repaired."""
+
+
+class Limiter:
+    """Clamp commands to a contract's limits and rate; remembers the last command sent, initially the offset."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._contract = contract
+        self._low = [low for low, _ in contract.command_limits]
+        self._high = [high for _, high in contract.command_limits]
+        self._change = list(contract.max_command_change)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the last command: the next one may differ from the safe command by one period's change."""
+        self.last = safe_command(self._contract)
+
+    def __call__(self, command: Sequence[float]) -> list[float]:
+        """Return the command to send; raises `UnsafeCommand` on NaN, infinity or a wrong count, sending nothing."""
+        if len(command) != len(self.last):
+            raise UnsafeCommand(f"{len(command)} commands for {len(self.last)} joints")
+        if not all(map(isfinite, command)):
+            raise UnsafeCommand(f"command {list(command)} is not finite")
+        self.last = [
+            limited(value, last, low, high, change)
+            for value, last, low, high, change in zip(
+                command, self.last, self._low, self._high, self._change, strict=True
+            )
+        ]
+        return self.last
+
+
+def limited(value: float, last: float, low: float, high: float, change: float) -> float:
+    """Return `value` moved into [last − change, last + change], then into [low, high]; the limits win."""
+    value = min(max(value, last - change), last + change)
+    return min(max(value, low), high)
+
+
+def safe_command(contract: Contract) -> list[float]:
+    """Return the command that asks nothing of the motors: zero torque, inside the limits."""
+    return [min(max(0.0, low), high) for low, high in contract.command_limits]

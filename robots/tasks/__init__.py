@@ -1,0 +1,1 @@
+"""One file, one task: what the robot is asked to do, and how well it did."""

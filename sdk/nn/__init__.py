@@ -1,0 +1,1 @@
+"""Networks: step policies with explicit carry, normaliser, heads."""

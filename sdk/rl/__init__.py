@@ -1,0 +1,1 @@
+"""Base learners and the pure maths they are made of."""
