@@ -38,37 +38,41 @@ def friction_torque(joint_vel: float, viscous: float, coulomb: float) -> float:
 
 
 class ActuatorBank:
-    """The drives of one robot, in contract joint order, with the command line that delays them."""
+    """The drives of one robot, in contract joint order, with the command line that delays them.
+
+    Once a control period `hold` takes the command and works out what each physics step of the period will ask of the
+    motors; once a physics step `torque` adds what depends on the motion.
+    """
 
     FIELDS = tuple(field.name for field in fields(Actuator))
 
-    def __init__(self, actuators: Sequence[Actuator], physics_dt: float) -> None:
+    def __init__(self, actuators: Sequence[Actuator], physics_dt: float, physics_steps: int) -> None:
         self.actuators = list(actuators)
-        self._physics_dt = physics_dt
+        self._physics_dt, self._physics_steps = physics_dt, physics_steps
         self.start([0.0] * len(self.actuators))
 
     def start(self, command: Sequence[float]) -> None:
         """Begin an episode: every command still under way is `command`, and parameters are read anew."""
         self._delays = [round(actuator.delay / self._physics_dt) for actuator in self.actuators]
-        longest = max(self._delays)
-        self._sent = [list(command)] * (longest + 1)
-        self._constants = [
-            (self._sent_index(delay, longest), a.gain, a.dead_band, a.torque_limit, a.viscous, a.coulomb)
-            for a, delay in zip(self.actuators, self._delays, strict=True)
-        ]
+        self._friction = [(actuator.viscous, actuator.coulomb) for actuator in self.actuators]
+        self._line = [[motor] * delay for motor, delay in zip(self._motors(command), self._delays, strict=True)]
 
-    def torque(self, command: Sequence[float], joint_vel: Sequence[float]) -> list[float]:
-        """Advance by one physics step and return the joint torques [N·m] for `command` given now."""
-        sent = self._sent
-        del sent[0]
-        sent.append(command)  # type: ignore[arg-type]
+    def hold(self, command: Sequence[float]) -> None:
+        """Give the command [N·m] of the control period that begins now."""
+        steps = self._physics_steps
+        for line, motor in zip(self._line, self._motors(command), strict=True):
+            line.extend([motor] * steps)
+        self._due = iter(list(zip(*[line[:steps] for line in self._line], strict=True)))
+        self._line = [line[steps:] for line in self._line]
+
+    def torque(self, joint_vel: Sequence[float]) -> list[float]:
+        """Return the joint torques [N·m] of the next physics step, at `joint_vel` [rad/s]; call once a physics step."""
         return [
-            motor_torque(sent[age][joint], gain, dead_band, limit) + friction_torque(vel, viscous, coulomb)
-            for joint, (vel, (age, gain, dead_band, limit, viscous, coulomb)) in enumerate(
-                zip(joint_vel, self._constants, strict=True)
-            )
+            motor + friction_torque(vel, viscous, coulomb)
+            for motor, vel, (viscous, coulomb) in zip(next(self._due), joint_vel, self._friction, strict=True)
         ]
 
-    @staticmethod
-    def _sent_index(delay: int, longest: int) -> int:
-        return longest - delay
+    def _motors(self, command: Sequence[float]) -> list[float]:
+        return [
+            motor_torque(c, a.gain, a.dead_band, a.torque_limit) for c, a in zip(command, self.actuators, strict=True)
+        ]

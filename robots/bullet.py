@@ -78,16 +78,20 @@ class BulletWorld:
 
     def step(self, torques: Sequence[float]) -> None:
         """Apply joint torques [N·m] for one physics step; PyBullet forgets them after it."""
-        pybullet.setJointMotorControlArray(
-            self._body, self._index, pybullet.TORQUE_CONTROL, forces=torques, physicsClientId=self._client
-        )
-        pybullet.stepSimulation(self._client)
-        self._read_state()
+        body, index, client = self._body, self._index, self._client
+        pybullet.setJointMotorControlArray(body, index, pybullet.TORQUE_CONTROL, forces=torques, physicsClientId=client)
+        pybullet.stepSimulation(client)
+        self._states = pybullet.getJointStates(body, index, client)
+        self.joint_vel = [state[1] for state in self._states]
+
+    @property
+    def joint_pos(self) -> list[float]:
+        """Joint positions [rad] after the last step or reset."""
+        return [state[0] for state in self._states]
 
     def _read_state(self) -> None:
-        states = pybullet.getJointStates(self._body, self._index, self._client)
-        self.joint_pos = [state[0] for state in states]
-        self.joint_vel = [state[1] for state in states]
+        self._states = pybullet.getJointStates(self._body, self._index, self._client)
+        self.joint_vel = [state[1] for state in self._states]
 
     def bare_step(self) -> None:
         """Advance the simulation with nothing around it: the limit that environment speed is measured against."""

@@ -6,7 +6,7 @@ targets and noise. Equal keys replay bit for bit, in any process and after any h
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -81,11 +81,33 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
             raise UnsafeCommand(f"action {normalized} is not finite")
         normalized = [min(max(a, -1.0), 1.0) for a in normalized]
         self.robot.step([o + s * a for o, s, a in zip(self._offset, self._scale, normalized, strict=True)])
+        return self._outcome(normalized)
+
+    def step_command(self, command: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        """Advance one control period under a command in the contract's unit and joint order, as a driver gives it.
+
+        Effort is scored on what was sent after clamping. Raises `UnsafeCommand`, with nothing moved, when the command
+        is not finite or has the wrong size.
+        """
+        self.robot.step(command)
+        return self._outcome(self.last_action)
+
+    def _outcome(self, normalized: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.step_count += 1
         joint_pos, episode = self.robot.world.joint_pos, self.episode
         reward = episode.reward(self.step_count, joint_pos, normalized)
         terminated = episode.terminated(joint_pos)
         return self._observe(), reward, terminated, self.step_count >= episode.horizon, {}
+
+    @property
+    def horizon(self) -> int:
+        """Control steps in one episode, if nothing ends it early."""
+        return self.task.horizon(self.contract.control_dt)
+
+    @property
+    def success(self) -> bool:
+        """Whether the task counts as achieved right now."""
+        return self.episode.success(self.step_count, self.robot.world.joint_pos)
 
     @property
     def last_action(self) -> list[float]:
@@ -109,14 +131,6 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def _info(self) -> dict[str, Any]:
         context: Context = self.context
         return {"params": dict(context.params), "context": context.normalized, "applied": self.applied}
-
-
-def register() -> None:
-    """Register every robot with Gymnasium as `simshift/<robot>-v0`; called through the package's entry point."""
-    from robots.spec import robot_names
-
-    for name in robot_names():
-        gymnasium.register(f"simshift/{name}-v0", entry_point="robots.robot_env:RobotEnv", kwargs={"robot": name})
 
 
 def _box(ranges: list[tuple[float, float]]) -> gymnasium.spaces.Box:

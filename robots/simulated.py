@@ -25,9 +25,11 @@ class SimulatedRobot:
         self.contract: Contract = spec.contract
         self._spec = spec
         self._effect = effect
+        self._physics_steps = spec.physics_steps
         self.world = BulletWorld(urdf_path(spec), spec.model, self.contract.joint_names)
         self.limiter = Limiter(self.contract)
-        self.bank = ActuatorBank([Actuator(j.torque_limit) for j in self.contract.joints], spec.model.physics_dt)
+        actuators = [Actuator(joint.torque_limit) for joint in self.contract.joints]
+        self.bank = ActuatorBank(actuators, spec.model.physics_dt, spec.physics_steps)
         self.pipe = SignalPipe(self.contract)
         self._nominal_actuator = Actuator(0.0)
         self._defaults = [joint.default_pos for joint in self.contract.joints]
@@ -49,19 +51,20 @@ class SimulatedRobot:
         """
         sent = self.limiter(command)
         world, torque = self.world, self.bank.torque
+        self.bank.hold(sent)
         if self._effect is None:
-            for _ in range(self._spec.physics_steps):
-                world.step(torque(sent, world.joint_vel))
+            for _ in range(self._physics_steps):
+                world.step(torque(world.joint_vel))
         else:
-            self._step_with_effect(sent, self._effect)
+            self._step_with_effect(self._effect)
         self.time += self.contract.control_dt
         return sent
 
-    def _step_with_effect(self, sent: list[float], effect: Effect) -> None:
+    def _step_with_effect(self, effect: Effect) -> None:
         world, dt = self.world, self._spec.model.physics_dt
-        for substep in range(self._spec.physics_steps):
+        for substep in range(self._physics_steps):
             extra = effect(self.time + substep * dt, world.joint_pos, world.joint_vel)
-            torques = self.bank.torque(sent, world.joint_vel)
+            torques = self.bank.torque(world.joint_vel)
             world.step([a + b for a, b in zip(torques, extra, strict=True)])
 
     def observe(self, command_signals: dict[str, list[float]]) -> np.ndarray:

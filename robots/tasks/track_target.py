@@ -25,13 +25,17 @@ class TrackTarget(Schema):
     success_error: float = Field(default=0.15, gt=0, description="error that counts as on target [rad]")
     start_pos_std: float = Field(default=0.05, ge=0, description="spread of the joint position at reset [rad]")
 
+    def horizon(self, control_dt: float) -> int:
+        """Control steps in one episode."""
+        return round(self.episode_time / control_dt)
+
     def begin(self, rng: np.random.Generator, joints: int, control_dt: float) -> TrackTargetEpisode:
         """Draw one episode: its targets and where the joints start."""
-        steps = round(self.episode_time / control_dt)
-        holds = -(-steps // round(self.hold_time / control_dt))
+        steps, hold_steps = self.horizon(control_dt), round(self.hold_time / control_dt)
+        holds = -(-steps // hold_steps)
         targets = rng.uniform(*self.target_range, size=(holds, joints))
         start = rng.normal(0.0, self.start_pos_std, size=joints)
-        return TrackTargetEpisode(self, targets.tolist(), start.tolist(), steps, round(self.hold_time / control_dt))
+        return TrackTargetEpisode(self, targets.tolist(), start.tolist(), steps, hold_steps)
 
 
 class TrackTargetEpisode:

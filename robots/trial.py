@@ -1,0 +1,103 @@
+"""Trials: several episodes of one task in a row, for many robots at once.
+
+A trial is `episodes × horizon` control steps of one world. An episode that terminates early makes room for another, so
+every trial has the same length and a batch of them is a full `[T, N]` block. The true final observation of an episode
+and the first one of the next are both reported: nothing that learns has to guess which of the two it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from domain_rand.randomizer import Randomization
+from robots.contract import Contract
+from robots.robot_env import RobotEnv
+from robots.simulated import Effect
+
+
+class TrialStep(NamedTuple):
+    """One control period of N trials.
+
+    `obs` is what the policy reads next: after an episode's end the first observation of the next episode, while
+    `final_obs` keeps the true last one. `episode_start` marks the former. `sent_action` is the normalised action after
+    limits and rate limit.
+    """
+
+    obs: np.ndarray
+    reward: np.ndarray
+    terminated: np.ndarray
+    truncated: np.ndarray
+    final_obs: np.ndarray
+    episode_start: np.ndarray
+    sent_action: np.ndarray
+    success: np.ndarray
+
+
+class TrialWorlds(Protocol):
+    """N tasks advancing together: what learning and evaluation see of a robot, or of any other family of tasks."""
+
+    size: int
+    trial_steps: int
+    obs_size: int
+    action_size: int
+    context_size: int
+
+    def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]: ...
+    def step(self, action: np.ndarray) -> TrialStep: ...
+    def close(self) -> None: ...
+
+
+class RobotTrials:
+    """N robots of one kind in this process, each in its own world."""
+
+    def __init__(
+        self,
+        robot: str,
+        size: int,
+        *,
+        seed: int,
+        stream: str = "train",
+        randomization: Randomization | None = None,
+        effect: Effect | None = None,
+    ) -> None:
+        self.size = size
+        self._seed = seed
+        self._envs = [RobotEnv(robot, randomization, stream, effect) for _ in range(size)]
+        first = self._envs[0]
+        self.contract: Contract = first.contract
+        self.obs_size = self.contract.obs_size
+        self.action_size = len(self.contract.joints)
+        self.context_size = len(first.randomization.names)
+        self.trial_steps = first.spec_of_robot.task.episodes * first.horizon
+
+    def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Begin trial `indices[i]` on robot i; returns observations `[N, obs]` and contexts `[N, context]`.
+
+        Fewer indices than robots leaves the rest idle until the next `begin`.
+        """
+        self._active = self._envs[: len(indices)]
+        self._episode = [0] * len(indices)
+        pairs = zip(self._active, indices, strict=True)
+        starts = [env.reset(seed=self._seed, options={"world": int(i)}) for env, i in pairs]
+        return np.stack([obs for obs, _ in starts]), np.stack([info["context"] for _, info in starts])
+
+    def step(self, action: np.ndarray) -> TrialStep:
+        """Advance all active trials by one control period; `action` `[N, A]`, clipped to [−1, 1] by the robots."""
+        return TrialStep(*map(np.stack, zip(*map(self._step_one, range(len(self._active)), action), strict=True)))
+
+    def _step_one(self, i: int, action: np.ndarray) -> tuple[np.ndarray | float | bool, ...]:
+        env = self._active[i]
+        obs, reward, terminated, truncated, _ = env.step(action)
+        sent, success, final_obs, ended = env.last_action, env.success, obs, terminated or truncated
+        if ended:
+            self._episode[i] += 1
+            obs = env.begin_episode(self._episode[i])
+        return obs, np.float32(reward), terminated, truncated, final_obs, ended, np.float32(sent), success
+
+    def close(self) -> None:
+        """Release all simulators."""
+        for env in self._envs:
+            env.close()

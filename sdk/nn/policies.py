@@ -1,0 +1,136 @@
+"""Step policies: one pure step for acting, one whole-trial pass for learning, the same weights.
+
+Both heads are Gaussian means; the spread is one learned parameter per action. Memory is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from export.bundle import CarryState
+from sdk.nn.normalizer import Normalizer
+from sdk.rl.rollout import Carry, Rollout
+
+
+def mlp(sizes: Sequence[int], last_gain: float = 1.0) -> nn.Sequential:
+    """Build a tanh network with orthogonal weights; `last_gain` scales the output layer."""
+    layers: list[nn.Module] = []
+    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        last = i == len(sizes) - 2
+        linear = nn.Linear(fan_in, fan_out)
+        nn.init.orthogonal_(linear.weight, last_gain if last else 2**0.5)
+        nn.init.zeros_(linear.bias)
+        layers += [linear] if last else [linear, nn.Tanh()]
+    return nn.Sequential(*layers)
+
+
+class MlpPolicy(nn.Module):
+    """A policy without memory: reads the observation and, as an oracle, the true context."""
+
+    inputs = ("obs",)
+    carry_spec: tuple[CarryState, ...] = ()
+
+    def __init__(
+        self, obs_size: int, action_size: int, context_size: int, hidden: Sequence[int], log_std: float, oracle: bool
+    ) -> None:
+        super().__init__()
+        extra = context_size if oracle else 0
+        self.oracle = oracle
+        self.normalizer = Normalizer(obs_size)
+        self.actor = mlp([obs_size + extra, *hidden, action_size], last_gain=0.01)
+        self.critic = mlp([obs_size + context_size, *hidden, 1])
+        self.log_std = nn.Parameter(torch.full((action_size,), log_std))
+
+    def initial_carry(self, size: int) -> Carry:
+        """Return the empty memory of `size` trials."""
+        return ()
+
+    def bind_context(self, context: Tensor) -> None:
+        """Tell an oracle the true contexts `[N, context]` of the trials that begin now."""
+        self._context = context
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the mean action `[N, A]` for observations `[N, obs]`."""
+        features = self.normalizer(obs)
+        if self.oracle:
+            features = torch.cat([features, self._context], -1)
+        return torch.tanh(self.actor(features)), carry
+
+    def unroll(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """Return mean actions `[T, N, A]` and values `[T, N]` along whole trials."""
+        features = self.normalizer(rollout.obs)
+        informed = torch.cat([features, rollout.context], -1)
+        mean = self.actor(informed if self.oracle else features)
+        return torch.tanh(mean), self.critic(informed).squeeze(-1)
+
+    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
+        """Return the value `[T, N]` of the observation that truly followed each step."""
+        informed = torch.cat([self.normalizer(rollout.final_obs), rollout.context], -1)
+        return self.critic(informed).squeeze(-1)
+
+
+class GruPolicy(nn.Module):
+    """A policy whose memory is the state of a GRU, carried over the episodes of a trial.
+
+    The critic is training's alone: it also sees the true context, which only lowers the variance of the advantages.
+    """
+
+    def __init__(
+        self,
+        obs_size: int,
+        action_size: int,
+        context_size: int,
+        hidden: Sequence[int],
+        memory: int,
+        log_std: float,
+        reads_reward: bool,
+    ) -> None:
+        super().__init__()
+        self.inputs = ("obs", "last_action", *(["last_reward"] if reads_reward else []), "episode_start")
+        self.carry_spec = (CarryState(name="memory", shape=(memory,)),)
+        self.normalizer = Normalizer(obs_size)
+        self.gru = nn.GRU(obs_size + action_size + 1 + reads_reward, memory)
+        self.actor = mlp([memory + obs_size, *hidden, action_size], last_gain=0.01)
+        self.critic = mlp([memory + obs_size + context_size, *hidden, 1])
+        self.log_std = nn.Parameter(torch.full((action_size,), log_std))
+
+    def initial_carry(self, size: int) -> Carry:
+        """Return the blank memory of `size` trials."""
+        return (torch.zeros(size, self.gru.hidden_size),)
+
+    def bind_context(self, context: Tensor) -> None:
+        """Ignore the true contexts: this policy infers what it needs."""
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the mean action `[N, A]` and the memory after reading one observation."""
+        gru, features = self.gru, self.normalizer(obs)
+        x = self._read(features, last_action, last_reward, episode_start)
+        memory = torch.gru_cell(x, carry[0], gru.weight_ih_l0, gru.weight_hh_l0, gru.bias_ih_l0, gru.bias_hh_l0)
+        return torch.tanh(self.actor(torch.cat([memory, features], -1))), (memory,)
+
+    def unroll(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
+        """Return mean actions `[T, N, A]` and values `[T, N]` along whole trials, from blank memory."""
+        features = self.normalizer(rollout.obs)
+        x = self._read(features, rollout.last_action, rollout.last_reward, rollout.episode_start)
+        memory, _ = self.gru(x)
+        seen = torch.cat([memory, features], -1)
+        value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
+        return torch.tanh(self.actor(seen)), value
+
+    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
+        """Return the value `[T, N]` of what followed each step in the trial: the next step, over inner episode ends.
+
+        Behind the last step nothing is read any more; its value stands in for the one that followed.
+        """
+        return torch.cat([value[1:], value[-1:]])
+
+    def _read(self, features: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
+        parts = [features, last_action, *([last_reward] if "last_reward" in self.inputs else []), episode_start]
+        return torch.cat(parts, -1)

@@ -1,0 +1,103 @@
+"""A block of experience, and the one loop that collects it, whatever the memory of the policy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from domain_rand.randomizer import keyed_rng
+from robots.trial import TrialWorlds
+
+Carry = tuple[Tensor, ...]
+
+
+class ActingPolicy(Protocol):
+    """What collection needs of a policy: one pure step and the spread of its actions."""
+
+    log_std: Tensor
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]: ...
+    def initial_carry(self, size: int) -> Carry: ...
+    def bind_context(self, context: Tensor) -> None: ...
+
+
+@dataclass
+class Rollout:
+    """Whole trials side by side: T steps of N trials, time-major `[T, N, …]`, float32; flags are 0 or 1.
+
+    `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
+    what followed. `final_obs` is the observation that truly followed, also where an episode ended.
+    """
+
+    obs: Tensor
+    last_action: Tensor
+    last_reward: Tensor
+    episode_start: Tensor
+    action: Tensor
+    log_prob: Tensor
+    reward: Tensor
+    terminated: Tensor
+    truncated: Tensor
+    final_obs: Tensor
+    success: Tensor
+    context: Tensor
+
+    def trials(self, index: Tensor) -> Rollout:
+        """Return the trials (columns) at `index`."""
+        return Rollout(**{f.name: getattr(self, f.name)[:, index] for f in fields(self)})
+
+    @staticmethod
+    def join(parts: list[Rollout]) -> Rollout:
+        """Put rollouts of equal length side by side."""
+        return Rollout(**{f.name: torch.cat([getattr(p, f.name) for p in parts], 1) for f in fields(Rollout)})
+
+
+@torch.no_grad()
+def collect(
+    worlds: TrialWorlds, policy: ActingPolicy, indices: list[int], *, seed: int, stream: str, explore: bool = True
+) -> Rollout:
+    """Play one trial of each world in `indices` and return the block.
+
+    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects.
+    """
+    size, steps = len(indices), worlds.trial_steps
+    noise = _action_noise(indices, steps, worlds.action_size, seed, stream) * float(explore)
+    obs, context = worlds.begin(indices)
+    policy.bind_context(torch.from_numpy(context))
+    carry = policy.initial_carry(size)
+    last_action, last_reward = torch.zeros(size, worlds.action_size), torch.zeros(size, 1)
+    episode_start = torch.ones(size, 1)
+    rows: list[tuple[Tensor, ...]] = []
+    for t in range(steps):
+        inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
+        mean, carry = policy.step(*inputs, carry)
+        action = mean + policy.log_std.exp() * noise[t]
+        result = worlds.step(action.numpy())
+        outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
+        rows.append((*inputs, action, _noise_log_prob(noise[t], policy.log_std), *map(_tensor, outcome)))
+        obs = result.obs
+        episode_start = _tensor(result.episode_start)[:, None]
+        started = episode_start.bool()
+        last_action = torch.where(started, 0.0, _tensor(result.sent_action))
+        last_reward = _tensor(result.reward)[:, None]
+    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+    return Rollout(*columns, context=_tensor(context).expand(steps, -1, -1))
+
+
+def _action_noise(indices: list[int], steps: int, size: int, seed: int, stream: str) -> Tensor:
+    blocks = [keyed_rng(seed, stream, i, "action").standard_normal((steps, size), dtype=np.float32) for i in indices]
+    return torch.from_numpy(np.stack(blocks, axis=1))
+
+
+def _noise_log_prob(noise: Tensor, log_std: Tensor) -> Tensor:
+    return (-0.5 * noise**2 - log_std - 0.9189385332046727).sum(-1)
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
