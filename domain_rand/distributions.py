@@ -138,13 +138,21 @@ Distribution = Annotated[Uniform | LogUniform | Normal | Choice | Mixture, Field
 
 def normalize(distribution: Uniform | LogUniform | Normal | Choice | Mixture, value: float) -> float:
     """Map the central range of the distribution onto [−1, 1], linearly (in the logarithm for `LogUniform`)."""
-    low, high = distribution.quantile(0.005), distribution.quantile(0.995)
+    low, high = _central(distribution)
     if isinstance(distribution, LogUniform):
         value, low, high = math.log(value), math.log(low), math.log(high)
-    if isinstance(distribution, Choice | Mixture):
-        low, high = distribution.support if all(map(math.isfinite, distribution.support)) else (low, high)
     half = (high - low) / 2
     return 0.0 if half == 0 else (value - (low + high) / 2) / half
+
+
+def _central(distribution: Uniform | LogUniform | Normal | Choice | Mixture) -> tuple[float, float]:
+    """Return the range of all but the outer 1 %; of a mixture, whose quantile does not rise with u, its components'."""
+    if isinstance(distribution, Choice):
+        return distribution.support
+    if isinstance(distribution, Mixture):
+        ranges = [_central(component) for component in distribution.components]
+        return min(low for low, _ in ranges), max(high for _, high in ranges)
+    return distribution.quantile(0.005), distribution.quantile(0.995)
 
 
 def _pick(weights: tuple[float, ...] | None, count: int, u: float) -> tuple[int, float]:

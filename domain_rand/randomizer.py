@@ -68,7 +68,7 @@ class Randomization(Schema):
     def draw(self, seed: int, index: int, stream: str = "train", fixed: Mapping[str, float] | None = None) -> Context:
         """Draw world `index` of a stream; `fixed` overrides single parameters in physical units.
 
-        Raises `ConfigError` for a fixed name that is not randomised here, `ValueError` outside physics.
+        Raises `ConfigError` for a fixed name that is not randomised here; `apply` checks fixed values against physics.
         """
         fixed = fixed or {}
         for name in fixed:
@@ -90,15 +90,24 @@ class Randomization(Schema):
     def apply(self, context: Context, world: Randomizable) -> dict[str, float]:
         """Write a context into a world, each value from its nominal, and return what was read back.
 
-        Raises `ConfigError` when an entry selects nothing, `ValueError` when a value is outside physics, and
-        `RuntimeError` when the world did not take a value.
+        Raises `ConfigError` when an entry selects nothing or what another has set, `ValueError` when a value is outside
+        physics (nothing has been written then), and `RuntimeError` when the world did not take a value.
         """
-        applied = {}
+        plan = self._plan(context, world)
+        return {f"{name}/{target}": _write(row, target, value, world) for (row, target), (name, value) in plan.items()}
+
+    def _plan(self, context: Context, world: Randomizable) -> dict[tuple[Parameter, str], tuple[str, float]]:
+        plan: dict[tuple[Parameter, str], tuple[str, float]] = {}
         for name in self.names:
             entry = self.parameters[name]
+            row = entry.row
             for target in self._targets(name, world):
-                applied[f"{name}/{target}"] = _apply_one(entry, context.params[name], target, world)
-        return applied
+                if (row, target) in plan:
+                    raise ConfigError(f"{name}: {row.name} of {target} is already set by {plan[row, target][0]}")
+                value = combine(entry.op, world.nominal(row.group, target, row.field), context.params[name])
+                row.check(value, target)
+                plan[row, target] = name, value
+        return plan
 
     def _targets(self, name: str, world: Randomizable) -> list[str]:
         entry = self.parameters[name]
@@ -111,10 +120,7 @@ class Randomization(Schema):
         return chosen
 
 
-def _apply_one(entry: Entry, drawn: float, target: str, world: Randomizable) -> float:
-    row = entry.row
-    value = combine(entry.op, world.nominal(row.group, target, row.field), drawn)
-    row.check(value, target)
+def _write(row: Parameter, target: str, value: float, world: Randomizable) -> float:
     world.write(row.group, target, row.field, value)
     readback = world.read(row.group, target, row.field)
     if not same(readback, value):

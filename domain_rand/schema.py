@@ -47,14 +47,35 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a YAML mapping; raises `ConfigError` when the file is absent, malformed or not a mapping."""
     path = Path(path)
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = _yaml(path.read_text(encoding="utf-8"), str(path))
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not valid YAML ({error})") from None
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a mapping of keys to values, found {type(data).__name__}")
     return data
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """Refuses a key written twice, of which plain YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"duplicate key '{key.value}'", key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _yaml(text: str, source: str) -> Any:
+    try:
+        return yaml.load(text, _UniqueKeyLoader)  # a SafeLoader
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML ({error})") from None
 
 
 def nearest(name: str, valid: list[str] | tuple[str, ...]) -> str:
@@ -71,7 +92,7 @@ def with_overrides(data: Mapping[str, Any], overrides: list[str]) -> dict[str, A
         path, separator, value = text.partition("=")
         if not separator or not path.strip():
             raise ConfigError(f"override '{text}': expected key.subkey=value")
-        _assign(result, path.strip().split("."), yaml.safe_load(value))
+        _assign(result, path.strip().split("."), _yaml(value, f"override '{text}'"))
     return result
 
 
