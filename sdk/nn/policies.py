@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from export.bundle import CarryState
+from export.manifest import CarryState
 from sdk.nn.normalizer import Normalizer
 from sdk.rl.rollout import Carry, Rollout
 

@@ -1,0 +1,57 @@
+"""What a file in this folder must provide, and how it is found."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from domain_rand.schema import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from sdk.config import PolicyConfig
+    from sdk.rl.ppo import Horizon
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """The numbers a policy is built from."""
+
+    obs: int
+    action: int
+    context: int
+    reads_reward: bool
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """One way to learn and adapt; every file here but this one ends in `ALGORITHM = Algorithm(…)`.
+
+    `horizon` says where its sums of reward stop: at each episode's end or at the trial's. A policy that is not
+    `deployable` reads what no robot can sense.
+    """
+
+    name: str
+    paper: str
+    summary: str
+    horizon: Horizon
+    deployable: bool
+    build: Callable[[Sizes, PolicyConfig], nn.Module]
+
+
+def algorithm_names() -> list[str]:
+    """Names of all algorithms: the files of this folder."""
+    return sorted(m.name for m in pkgutil.iter_modules([str(Path(__file__).parent)]) if m.name != "base")
+
+
+def find_algorithm(name: str) -> Algorithm:
+    """Import one algorithm; raises `ConfigError` naming the nearest one."""
+    if name not in algorithm_names():
+        raise ConfigError(f"unknown algorithm '{name}'; {nearest(name, algorithm_names())}")
+    algorithm: Algorithm = importlib.import_module(f"sdk.algos.{name}").ALGORITHM
+    return algorithm

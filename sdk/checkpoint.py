@@ -1,0 +1,92 @@
+"""A run folder: resolved configuration, metrics by iteration, and one checkpoint replaced atomically.
+
+`metrics.jsonl` holds only what the seed determines, so two equal runs have equal files, interrupted or not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from domain_rand.schema import ConfigError
+from sdk.config import TrainConfig
+
+CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.yaml", "metrics.jsonl"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training run."""
+
+    path: Path
+
+    @staticmethod
+    def create(path: Path, config: TrainConfig) -> RunFolder:
+        """Begin a new run; raises `ConfigError` when the folder holds one already."""
+        run = RunFolder(path)
+        if (path / CONFIG).exists():
+            raise ConfigError(f"{path} holds a run already: continue it with --resume, or choose another folder")
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomic(path / CONFIG, config.to_yaml().encode())
+        return run
+
+    def config(self) -> TrainConfig:
+        """Return the configuration the run was started with."""
+        if not (self.path / CONFIG).is_file():
+            raise ConfigError(f"{self.path} is not a run: it has no {CONFIG}")
+        return TrainConfig.load(self.path / CONFIG)
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the checkpoint; a crash at any instant leaves the old or the new one."""
+        part = self.path / f"{CHECKPOINT}.part"
+        torch.save({"version": VERSION, **state}, part)
+        _replace(part, self.path / CHECKPOINT)
+
+    def load(self) -> dict[str, Any]:
+        """Return the last checkpoint; raises `ConfigError` when there is none, or it is damaged or of another version."""
+        path = self.path / CHECKPOINT
+        if not path.is_file():
+            raise ConfigError(f"{self.path} has no {CHECKPOINT}: the run stopped before its first one; start it again")
+        try:
+            state: dict[str, Any] = torch.load(path, weights_only=True)
+        except Exception as error:
+            raise ConfigError(f"{path} is damaged ({type(error).__name__}); start the run again") from None
+        if state.get("version") != VERSION:
+            raise ConfigError(f"{path} has version {state.get('version')}; this release reads version {VERSION}")
+        return state
+
+    def append_metrics(self, row: dict[str, float]) -> None:
+        """Add one iteration's row."""
+        with (self.path / METRICS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def metrics(self) -> list[dict[str, float]]:
+        """Return all rows so far; a half-written last line is left out."""
+        path = self.path / METRICS
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.endswith("}")]
+
+    def keep_metrics_before(self, iteration: int) -> None:
+        """Drop the rows of iterations that will be repeated."""
+        rows = [row for row in self.metrics() if row["iteration"] < iteration]
+        write_atomic(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none."""
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(data)
+    _replace(part, path)
+
+
+def _replace(part: Path, path: Path) -> None:
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)

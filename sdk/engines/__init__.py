@@ -1,0 +1,1 @@
+"""Where experience is collected: this machine's processes, or others."""

@@ -1,0 +1,117 @@
+"""Collection in worker processes: each holds its robots and a copy of the policy, and sends back whole trials.
+
+A worker hears from the learner once an iteration and is silent in between. Which worker plays which world follows from
+the number of workers alone, so equal seeds and equal worker counts give equal numbers.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from multiprocessing.connection import Connection
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from robots.trial import RobotTrials, TrialWorlds
+from sdk.algos.base import Sizes, find_algorithm
+from sdk.config import TrainConfig
+from sdk.rl.rollout import Rollout, collect
+
+
+class WorkerError(RuntimeError):
+    """A worker process failed or vanished; the message carries what it said."""
+
+
+def make_worlds(config: TrainConfig, stream: str = "train") -> RobotTrials:
+    """Build one process's robots."""
+    return RobotTrials(config.robot, config.robots, seed=config.seed, stream=stream)
+
+
+def build_policy(config: TrainConfig, worlds: TrialWorlds, reads_reward: bool) -> nn.Module:
+    """Build an untrained policy for these worlds, from the run's seed."""
+    torch.manual_seed(config.seed)
+    sizes = Sizes(worlds.obs_size, worlds.action_size, worlds.context_size, reads_reward)
+    return find_algorithm(config.algo).build(sizes, config.policy)
+
+
+def collect_in_waves(
+    worlds: TrialWorlds, policy: Any, indices: list[int], seed: int, stream: str, explore: bool = True
+) -> Rollout:
+    """Play one trial of each world in `indices`, as many at a time as there are robots."""
+    waves = [indices[i : i + worlds.size] for i in range(0, len(indices), worlds.size)]
+    return Rollout.join([collect(worlds, policy, w, seed=seed, stream=stream, explore=explore) for w in waves])
+
+
+class LocalEngine:
+    """Collects rollouts with `config.workers` processes, or in this one when that is 0."""
+
+    def __init__(self, config: TrainConfig) -> None:
+        self._config = config
+        self._here = make_worlds(config) if config.workers == 0 else None
+        context = multiprocessing.get_context("spawn")
+        self._pipes: list[Connection] = []
+        self._processes = []
+        for rank in range(config.workers):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_work, args=(theirs, config), daemon=True, name=f"worker {rank}")
+            process.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._processes.append(process)
+
+    def collect(self, policy: nn.Module, iteration: int) -> Rollout:
+        """Return the rollout of one iteration: `trials` new worlds. Raises `WorkerError` when a worker is lost."""
+        config = self._config
+        indices = np.arange(config.trials) + iteration * config.trials
+        if self._here is not None:
+            return collect_in_waves(self._here, policy, indices.tolist(), config.seed, "train")
+        weights = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
+        for rank, part in enumerate(np.array_split(indices, config.workers)):
+            self._send(rank, (weights, part.tolist()))
+        return Rollout.join([self._receive(rank) for rank in range(config.workers)])
+
+    def close(self) -> None:
+        """End all workers."""
+        for process in self._processes:
+            process.kill()
+            process.join()
+        if self._here is not None:
+            self._here.close()
+
+    def _send(self, rank: int, message: Any) -> None:
+        try:
+            self._pipes[rank].send(message)
+        except OSError:
+            raise self._lost(rank) from None
+
+    def _receive(self, rank: int) -> Rollout:
+        try:
+            answer = self._pipes[rank].recv()
+        except (EOFError, OSError):
+            raise self._lost(rank) from None
+        if isinstance(answer, str):
+            raise WorkerError(f"{self._processes[rank].name} failed: {answer}")
+        return Rollout(**{name: torch.from_numpy(array) for name, array in answer.items()})
+
+    def _lost(self, rank: int) -> WorkerError:
+        process = self._processes[rank]
+        process.join(timeout=1)
+        return WorkerError(f"{process.name} is gone (exit code {process.exitcode}); continue the run with --resume")
+
+
+def _work(pipe: Connection, config: TrainConfig) -> None:
+    torch.set_num_threads(1)
+    try:
+        worlds = make_worlds(config)
+        policy = build_policy(config, worlds, worlds.contract.needs_reward)
+        while True:
+            weights, indices = pipe.recv()
+            policy.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+            rollout = collect_in_waves(worlds, policy, indices, config.seed, "train")
+            pipe.send({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in vars(rollout).items()})
+    except (EOFError, KeyboardInterrupt):
+        return
+    except Exception as error:
+        pipe.send(f"{type(error).__name__}: {error}")

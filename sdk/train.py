@@ -1,0 +1,132 @@
+"""The training loop: collect, update, record, checkpoint. What is learned is the algorithm's affair."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from robots.spec import load_robot
+from sdk.algos.base import find_algorithm
+from sdk.checkpoint import RunFolder
+from sdk.config import TrainConfig
+from sdk.engines.local import LocalEngine, build_policy
+from sdk.rl.ppo import Ppo
+from sdk.rl.rollout import Rollout
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, after each iteration."""
+
+    steps: int
+    total_steps: int
+    steps_per_second: float
+    metrics: dict[str, float]
+
+
+Report = Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class _Shape:
+    """The sizes of a robot's worlds, without simulating any."""
+
+    obs_size: int
+    action_size: int
+    context_size: int
+    trial_steps: int
+    needs_reward: bool
+
+
+def robot_shape(robot: str) -> _Shape:
+    """Return the sizes that policies and schedules are built from."""
+    spec, randomization = load_robot(robot)
+    contract = spec.contract
+    steps = spec.task.episodes * spec.task.task.horizon(contract.control_dt)
+    return _Shape(
+        contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward
+    )
+
+
+def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:
+    """Train to the end of the budget and return the policy.
+
+    With `resume`, go on from the folder's last checkpoint; the numbers are those of an uninterrupted run. Raises
+    `ConfigError` for a bad configuration or folder, `WorkerError` when a worker process is lost.
+    """
+    torch.set_num_threads(1)
+    run = RunFolder(folder) if resume else RunFolder.create(folder, config)
+    shape = robot_shape(config.robot)
+    policy = build_policy(config, shape, shape.needs_reward)  # type: ignore[arg-type]
+    learner = Ppo(policy, config.ppo, find_algorithm(config.algo).horizon, config.seed)
+    first = _restore(run, learner) if resume else 0
+    total = -(-config.steps // (config.trials * shape.trial_steps))
+    engine = LocalEngine(config)
+    try:
+        _iterate(run, learner, engine, range(first, total), report or (lambda progress: None))
+    finally:
+        engine.close()
+    return policy
+
+
+def _iterate(run: RunFolder, learner: Ppo, engine: LocalEngine, iterations: range, report: Report) -> None:
+    writer, start = _tensorboard(run.path), time.monotonic()
+    for iteration in iterations:
+        rollout = engine.collect(learner.policy, iteration)
+        steps_each = rollout.reward.numel()
+        statistics = learner.update(rollout, iteration, iteration / iterations.stop)
+        row = {"iteration": iteration, "steps": (iteration + 1) * steps_each, **outcome(rollout), **statistics}
+        run.append_metrics(row)
+        run.save(_snapshot(learner, iteration + 1))
+        for name, value in row.items():
+            writer.add_scalar(name, value, row["steps"])
+        done_here = (iteration + 1 - iterations.start) * steps_each
+        rate = done_here / (time.monotonic() - start)
+        report(Progress(int(row["steps"]), iterations.stop * steps_each, rate, row))
+    writer.close()
+
+
+def outcome(rollout: Rollout) -> dict[str, float]:
+    """Return the mean return of a trial and the share of steps on target, exploration included."""
+    return {"return": float(rollout.reward.sum(0).mean()), "success": float(rollout.success.mean())}
+
+
+def load_policy(folder: Path) -> tuple[TrainConfig, nn.Module, int]:
+    """Return a run's configuration, its policy at the last checkpoint, and the control steps it had seen."""
+    run = RunFolder(folder)
+    config, state = run.config(), run.load()
+    shape = robot_shape(config.robot)
+    policy = build_policy(config, shape, shape.needs_reward)  # type: ignore[arg-type]
+    policy.load_state_dict(state["policy"])
+    return config, policy.eval(), state["iteration"] * config.trials * shape.trial_steps
+
+
+def _snapshot(learner: Ppo, iteration: int) -> dict[str, Any]:
+    return {
+        "iteration": iteration,
+        "policy": learner.policy.state_dict(),
+        "optimizer": learner.optimizer.state_dict(),
+        "torch_rng": torch.get_rng_state(),
+    }
+
+
+def _restore(run: RunFolder, learner: Ppo) -> int:
+    state = run.load()
+    learner.policy.load_state_dict(state["policy"])
+    learner.optimizer.load_state_dict(state["optimizer"])
+    torch.set_rng_state(state["torch_rng"])
+    iteration = int(state["iteration"])
+    run.keep_metrics_before(iteration)
+    return iteration
+
+
+def _tensorboard(folder: Path) -> Any:
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
