@@ -1,0 +1,162 @@
+"""What a bundle says about itself: the graph's signature and memory, the contract, where it came from. No torch."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import Field, JsonValue, model_validator
+
+from domain_rand.randomizer import Randomization
+from domain_rand.schema import Schema
+from robots.contract import Contract
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Raised whenever an older reader would misread a newer bundle."""
+
+STEP_INPUTS = ("obs", "last_action", "last_reward", "episode_start")
+"""Everything a policy may read besides its carry, in the order every graph keeps."""
+
+PARITY_TOLERANCE = 1e-5
+
+Size = Annotated[int, Field(gt=0)]
+
+
+class BundleError(ValueError):
+    """A bundle that must not drive a robot; the message names the file, what is wrong and what to do."""
+
+
+class TensorSpec(Schema):
+    """One float32 tensor of the graph, batch dimension (always 1) included."""
+
+    name: str
+    shape: tuple[Size, ...]
+
+
+class CarryState(Schema):
+    """One tensor of policy memory, float32 `[1, *shape]`.
+
+    `initial` is one number for all entries or one for each, row-major. `reset` says when memory returns to it: at the
+    start of a trial (it lives through the trial's episodes) or of every episode.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    shape: tuple[Size, ...]
+    initial: float | tuple[float, ...] = 0.0
+    reset: Literal["trial", "episode"] = "trial"
+
+    @model_validator(mode="after")
+    def _filled(self) -> CarryState:
+        if isinstance(self.initial, tuple) and len(self.initial) != math.prod(self.shape):
+            expected = math.prod(self.shape)
+            raise ValueError(
+                f"initial of {self.name} has {len(self.initial)} values for shape {self.shape}: {expected}"
+            )
+        return self
+
+    def start(self) -> np.ndarray:
+        """Return the initial value, float32 `[1, *shape]`."""
+        if isinstance(self.initial, tuple):
+            return np.array(self.initial, dtype=np.float32).reshape(1, *self.shape)
+        return np.full((1, *self.shape), self.initial, dtype=np.float32)
+
+
+class EvaluationRow(Schema):
+    """One measured number of the trained policy, with its 95 % interval where it has one."""
+
+    name: str
+    value: float
+    ci95: tuple[float, float] | None = None
+    unit: str
+
+
+class Parity(Schema):
+    """How closely the graph followed the trained policy in closed loop.
+
+    The action's error is relative to the action scale; the carry's to its value where that is above 1.
+    """
+
+    max_abs_error: float = Field(ge=0)
+    tolerance: float = Field(gt=0)
+    steps: int = Field(ge=0)
+    episodes: int = Field(ge=0)
+    trials: int = Field(ge=0)
+
+
+class Manifest(Schema):
+    """Everything the runtime needs to drive the robot, and everything a person needs to trust it."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    created: datetime.date
+    producer: str
+    algorithm: str
+    task: str
+    contract: Contract
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    carry: tuple[CarryState, ...] = ()
+    parity: Parity
+    evaluation: tuple[EvaluationRow, ...] = ()
+    randomization: Randomization
+    seeds: tuple[int, ...]
+    provenance: dict[str, JsonValue] = {}
+    files: dict[str, str] = Field(default={}, description="SHA-256 of every other file of the bundle, by name")
+
+    @model_validator(mode="after")
+    def _one_signature(self) -> Manifest:
+        check_needs(self.step_inputs, self.contract)
+        for side, found, expected in (
+            ("inputs", self.inputs, graph_inputs(self.step_inputs, self.contract, self.carry)),
+            ("outputs", self.outputs, graph_outputs(self.contract, self.carry)),
+        ):
+            if found != expected:
+                raise ValueError(f"{side} are {describe(found)}; contract and carry make {describe(expected)}")
+        return self
+
+    @property
+    def step_inputs(self) -> tuple[str, ...]:
+        """What the policy reads besides its carry."""
+        return tuple(tensor.name for tensor in self.inputs if tensor.name in STEP_INPUTS)
+
+    @property
+    def control_dt(self) -> float:
+        """Seconds between two steps of the graph; the contract's."""
+        return self.contract.control_dt
+
+
+def graph_inputs(
+    names: tuple[str, ...], contract: Contract, carry: tuple[CarryState, ...] = ()
+) -> tuple[TensorSpec, ...]:
+    """Return the graph's inputs: the named step inputs, then one tensor for each carry state.
+
+    Raises `ValueError` when two states share a name.
+    """
+    if len({c.name for c in carry}) != len(carry):
+        raise ValueError(f"two carry states share a name: {', '.join(c.name for c in carry)}")
+    width = {"obs": contract.obs_size, "last_action": len(contract.joints), "last_reward": 1, "episode_start": 1}
+    step = [TensorSpec(name=name, shape=(1, width[name])) for name in names]
+    return (*step, *(TensorSpec(name=f"carry_{c.name}", shape=(1, *c.shape)) for c in carry))
+
+
+def graph_outputs(contract: Contract, carry: tuple[CarryState, ...] = ()) -> tuple[TensorSpec, ...]:
+    """Return the graph's outputs: the action, then the next value of each carry state."""
+    action = TensorSpec(name="action", shape=(1, len(contract.joints)))
+    return (action, *(TensorSpec(name=f"next_{c.name}", shape=(1, *c.shape)) for c in carry))
+
+
+def check_needs(names: tuple[str, ...], contract: Contract) -> None:
+    """Raise `ValueError` unless the step inputs are known, in order, and met by what the contract delivers."""
+    if names != tuple(name for name in STEP_INPUTS if name in names) or not names:
+        raise ValueError(f"step inputs are {names}; choose from {STEP_INPUTS}, in that order, each once")
+    if "last_reward" in names and not contract.needs_reward:
+        raise ValueError(
+            f"the policy reads last_reward, but the contract of {contract.robot} has needs_reward: false; "
+            "train without reward input, or set needs_reward: true for a robot that can measure its reward"
+        )
+
+
+def describe(tensors: tuple[TensorSpec, ...]) -> str:
+    """Return a signature as text, for messages."""
+    return ", ".join(f"{t.name}{list(t.shape)}" for t in tensors) or "none"

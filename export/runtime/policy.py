@@ -1,0 +1,212 @@
+"""Drive a robot with an exported policy: named readings in, named and limited commands out. NumPy and onnxruntime only.
+
+One `step` is one control period. Nothing a reading or the graph can do makes `step` return a command that is not
+finite, inside the contract's limits and reachable from the last one: it returns such a command or raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+
+import numpy as np
+
+from domain_rand.schema import nearest
+from export.bundle import STEP_GRAPH, Bundle, read_bundle
+from export.manifest import BundleError
+from export.runtime.session import BoundGraph, check_signature, open_session
+from export.verify import require_golden
+from robots.contract import Contract, Signal
+from robots.safety import Limiter, UnsafeCommand
+
+__all__ = ["BadReading", "BundleError", "Policy", "UnsafeCommand"]
+
+_RANGE_SLACK = 1e-6
+"""Relative slack at the ends of a signal's range: a value at the edge may arrive rounded to single precision."""
+
+
+class BadReading(ValueError):
+    """A reading that must not reach the policy; the message names the signal, its value and what is valid."""
+
+
+class Policy:
+    """A bundle's policy on one robot: its memory, its limits, and what was last sent.
+
+    Use one object for each robot, from one thread.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Open a checked bundle and replay its golden trace; raises `BundleError` when this machine departs from it."""
+        source = f"{bundle.source}: {STEP_GRAPH}"
+        self.manifest = bundle.manifest
+        self.contract: Contract = bundle.manifest.contract
+        session = open_session(bundle.files[STEP_GRAPH], source)
+        check_signature(session, self.manifest.inputs, self.manifest.outputs, source)
+        require_golden(bundle, session)
+        self._graph = BoundGraph(session, self.manifest.inputs, self.manifest.outputs)
+        self._initial = {state.name: state.start() for state in self.manifest.carry}
+        self._per_episode = [state.name for state in self.manifest.carry if state.reset == "episode"]
+        self._reader = _Reader(self.contract)
+        self._limiter = Limiter(self.contract)
+        self._warm_up()
+        self.start_trial()
+
+    @classmethod
+    def load(cls, path: str | Path) -> Policy:
+        """Read a bundle, folder or zip, and make it ready to step; raises `BundleError`."""
+        return cls(read_bundle(path))
+
+    def start_trial(self) -> None:
+        """Return memory to its initial values and the last command to the safe one; the next step starts an episode."""
+        for name, value in self._initial.items():
+            self._graph.carry[name][...] = value
+        self._limiter.reset()
+        self._trial_starts = self._episode_starts = True
+
+    def step(
+        self,
+        signals: Mapping[str, Sequence[float]],
+        *,
+        episode_start: bool = False,
+        last_reward: float | None = None,
+    ) -> dict[str, float]:
+        """Return the command per joint, in the contract's unit, for one reading of all signals.
+
+        With `episode_start` the last command becomes the safe one again; memory stays, but for states that reset every
+        episode. `last_reward` is needed where the contract says so, except at the start of a trial. Raises
+        `BadReading` for a reading that is incomplete, not finite or out of range, and `UnsafeCommand` when the graph's
+        own output is not finite; both leave the memory as it was, and an episode start stays due.
+        """
+        self._episode_starts = self._episode_starts or episode_start
+        obs = self._reader.read(signals)
+        reward = self._reward(last_reward)
+        if self._episode_starts:
+            self._begin_episode()
+        self._fill(obs, reward)
+        self._graph.run()
+        command = self._checked_output()
+        self._graph.keep()
+        self._trial_starts = self._episode_starts = False
+        return dict(zip(self.contract.joint_names, self._limiter(command), strict=True))
+
+    def sent(self, command: Mapping[str, float]) -> None:
+        """Tell the policy what the driver really sent [contract unit].
+
+        It is the next `last_action`, and where the rate limit starts from. Without this call the command that `step` returned counts as sent. Raises `BadReading` for a missing or unknown
+        joint or a value that is not finite.
+        """
+        _check_names("joint", command, self.contract.joint_names)
+        values = [float(command[name]) for name in self.contract.joint_names]
+        if not all(map(isfinite, values)):
+            raise BadReading(f"the driver reports a command that is not finite: {dict(command)}")
+        self._limiter.last = values
+
+    @property
+    def last_command(self) -> dict[str, float]:
+        """What counts as sent last, per joint [contract unit]."""
+        return dict(zip(self.contract.joint_names, self._limiter.last, strict=True))
+
+    @property
+    def carry(self) -> dict[str, np.ndarray]:
+        """A copy of the memory by state name, float32 `[1, *shape]`: for monitors and logs."""
+        return {name: value.copy() for name, value in self._graph.carry.items()}
+
+    def _reward(self, last_reward: float | None) -> float:
+        if "last_reward" not in self._graph.inputs or (last_reward is None and self._trial_starts):
+            return 0.0
+        if last_reward is None or not isfinite(last_reward):
+            raise BadReading(f"last_reward is {last_reward}; this policy needs the finite reward of every period")
+        return float(last_reward)
+
+    def _begin_episode(self) -> None:
+        self._limiter.reset()
+        for name in self._per_episode:
+            self._graph.carry[name][...] = self._initial[name]
+
+    def _fill(self, obs: np.ndarray, reward: float) -> None:
+        values = {
+            "obs": obs,
+            "last_action": self._limiter.last,
+            "last_reward": reward,
+            "episode_start": float(self._episode_starts),
+        }
+        for name, array in self._graph.inputs.items():
+            array[0] = values[name]
+
+    def _checked_output(self) -> list[float]:
+        """Return the graph's command; raises `UnsafeCommand` when it, or the memory made with it, is not finite."""
+        action = self._graph.outputs["action"][0]
+        if not np.isfinite(action).all():
+            raise UnsafeCommand(f"the graph commands {action.tolist()}; nothing was sent and its memory was kept")
+        for name, value in self._graph.next_carry.items():
+            if not np.isfinite(value).all():
+                raise UnsafeCommand(f"the graph's next memory '{name}' is not finite; its memory was kept")
+        return action.tolist()
+
+    def _warm_up(self) -> None:
+        """Run both bindings, so that the first real step is as fast as the others."""
+        for _ in range(4):
+            self._graph.run()
+            self._graph.keep()
+
+
+class _Reader:
+    """Turns named signals into the observation vector, or refuses them."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._signals = contract.signals
+        self._names = frozenset(contract.signal_names)
+        self._obs = np.zeros(contract.obs_size)
+        self._places = [(s.name, s.size, contract.signal_slices[s.name]) for s in contract.signals]
+        sizes = [s.size for s in contract.signals]
+        low, high = zip(*map(_accepted, contract.signals), strict=True)
+        self._low, self._high = np.repeat(low, sizes), np.repeat(high, sizes)
+
+    def read(self, signals: Mapping[str, Sequence[float]]) -> np.ndarray:
+        """Return the observation `[obs_size]`, valid until the next call; raises `BadReading`."""
+        if signals.keys() != self._names:
+            _check_names("signal", signals, tuple(s.name for s in self._signals))
+        obs = self._obs
+        for name, size, place in self._places:
+            obs[place] = _numbers(name, size, signals[name])
+        # NaN compares false, so one expression refuses NaN, infinities and what lies outside.
+        if not ((obs >= self._low) & (obs <= self._high)).all():
+            self._refuse(obs)
+        return obs
+
+    def _refuse(self, obs: np.ndarray) -> None:
+        for signal, (_, _, place) in zip(self._signals, self._places, strict=True):
+            low, high = _accepted(signal)
+            for i, value in enumerate(obs[place].tolist()):
+                if not low <= value <= high:
+                    raise BadReading(
+                        f"signal {signal.name}[{i}] is {value:g} {signal.unit}; "
+                        f"valid is {signal.low:g} to {signal.high:g} {signal.unit}"
+                    )
+
+
+def _accepted(signal: Signal) -> tuple[float, float]:
+    slack, single = _RANGE_SLACK * max(abs(signal.low), abs(signal.high)), float(np.finfo(np.float32).max)
+    return max(signal.low - slack, -single), min(signal.high + slack, single)
+
+
+def _numbers(name: str, size: int, values: Sequence[float]) -> Sequence[float]:
+    try:
+        count = len(values)
+        numeric = np.asarray(values).dtype.kind in "fiu"
+    except (TypeError, ValueError):
+        raise BadReading(f"signal {name} is {values!r}; expected {size} numbers") from None
+    if count != size or not numeric:
+        raise BadReading(f"signal {name} is {values!r}; expected {size} number{'s' if size > 1 else ''}")
+    return values
+
+
+def _check_names(what: str, given: Mapping[str, object], expected: tuple[str, ...]) -> None:
+    """Raise `BadReading` unless exactly the expected names are given."""
+    for name in given:
+        if name not in expected:
+            raise BadReading(f"unknown {what} '{name}'; {nearest(str(name), expected)}")
+    for name in expected:
+        if name not in given:
+            raise BadReading(f"missing {what} '{name}'; given: {', '.join(given) or 'none'}")

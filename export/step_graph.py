@@ -1,0 +1,88 @@
+"""From a trained policy to the one function that leaves for the robot: physical signals in, commands out."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from export.manifest import STEP_INPUTS, CarryState, TensorSpec, check_needs, graph_inputs, graph_outputs
+from robots.contract import Contract
+
+Carry = tuple[Tensor, ...]
+
+
+class ExportError(ValueError):
+    """A policy that cannot become a graph; the message says what to change."""
+
+
+class StepPolicy(Protocol):
+    """What an `nn.Module` must offer to be exported. Its observation normaliser lives inside it."""
+
+    inputs: tuple[str, ...]
+    """The step inputs it really reads, in the order of `STEP_INPUTS`; the others never reach the graph."""
+
+    carry_spec: tuple[CarryState, ...]
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the mean action and the next carry.
+
+        `obs` [N, obs_size] in contract order and units, `last_action` [N, joints] normalised, `last_reward` and
+        `episode_start` [N, 1], carry states [N, *shape]; the mean is [N, joints], normalised, clipped by the caller.
+        """
+        ...
+
+
+def frozen_copy(policy: Any) -> Any:
+    """Return a copy on the CPU, in evaluation mode, without gradients; raises `ExportError` for another interface."""
+    missing = [name for name in ("inputs", "carry_spec", "step") if not hasattr(policy, name)]
+    if missing:
+        raise ExportError(f"{type(policy).__name__} has no {', '.join(missing)}; see export.step_graph.StepPolicy")
+    return copy.deepcopy(policy).cpu().eval().requires_grad_(False)
+
+
+class StepGraph(nn.Module):
+    """A policy wrapped in its contract: commands in the contract's unit on both sides, batch of one.
+
+    Raises `ExportError` when the policy reads what the contract does not deliver.
+    """
+
+    policy: Any
+    scale: Tensor
+    offset: Tensor
+
+    def __init__(self, policy: Any, contract: Contract) -> None:
+        super().__init__()
+        self.policy = frozen_copy(policy)
+        self.names: tuple[str, ...] = tuple(self.policy.inputs)
+        carry: tuple[CarryState, ...] = tuple(self.policy.carry_spec)
+        try:
+            check_needs(self.names, contract)
+            self.input_specs = graph_inputs(self.names, contract, carry)
+        except ValueError as error:
+            raise ExportError(f"{type(policy).__name__}: {error}") from None
+        self.output_specs = graph_outputs(contract, carry)
+        self._width = {t.name: t.shape for t in graph_inputs(STEP_INPUTS, contract)}
+        self.register_buffer("scale", torch.tensor([contract.action.scale]))
+        self.register_buffer("offset", torch.tensor([contract.action.offset]))
+
+    def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Return the action [1, joints] in the contract's unit and the next carry, given `input_specs` in order."""
+        given = dict(zip(self.names, tensors, strict=False))
+        if "last_action" in given:
+            given["last_action"] = (given["last_action"] - self.offset) / self.scale
+        step = [given.get(name, torch.zeros(self._width[name])) for name in STEP_INPUTS]
+        mean, carry = self.policy.step(*step, tuple(tensors[len(self.names) :]))
+        return self.offset + self.scale * mean.clamp(-1.0, 1.0), *carry
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Return inputs of the right shapes to trace with."""
+        return tuple(_example(spec) for spec in self.input_specs)
+
+
+def _example(spec: TensorSpec) -> Tensor:
+    return torch.full(spec.shape, 0.5)

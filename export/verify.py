@@ -1,0 +1,109 @@
+"""The golden trace: what the trained policy did in simulation, replayed wherever the bundle is. Needs no torch."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime as ort
+
+from export.bundle import GOLDEN, STEP_GRAPH, Bundle
+from export.containers import zip_bytes
+from export.manifest import PARITY_TOLERANCE, BundleError, Manifest
+from export.runtime.session import open_session
+
+Trace = Mapping[str, np.ndarray]
+"""Graph tensors by name, each `[steps, *shape]`: inputs, carry before, action and carry after."""
+
+MIN_GOLDEN_STEPS = 50
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """How far a graph is from its golden trace: relative to the action scale, and to carry values above 1."""
+
+    max_abs_error: float
+    steps: int
+    tolerance: float = PARITY_TOLERANCE
+
+    @property
+    def holds(self) -> bool:
+        """Whether the graph may be trusted on this machine."""
+        return self.max_abs_error <= self.tolerance
+
+
+def check_golden(bundle: Bundle, session: ort.InferenceSession | None = None) -> GoldenCheck:
+    """Replay the golden trace through the step graph on this machine.
+
+    Raises `BundleError` when the trace does not fit the graph.
+    """
+    session = session or open_session(bundle.files[STEP_GRAPH], f"{bundle.source}: {STEP_GRAPH}")
+    manifest, trace = bundle.manifest, read_golden(bundle)
+    names = [t.name for t in manifest.outputs]
+    steps = len(trace["action"])
+    worst = 0.0
+    for t in range(steps):
+        made = session.run(names, {spec.name: trace[spec.name][t : t + 1] for spec in manifest.inputs})
+        expected = [trace[name][t : t + 1] for name in names]
+        worst = max(worst, step_error(made, expected, manifest.contract.action.scale))
+    return GoldenCheck(worst, steps)
+
+
+def require_golden(bundle: Bundle, session: ort.InferenceSession | None = None) -> GoldenCheck:
+    """Replay the golden trace; raises `BundleError` when this machine does not reproduce it."""
+    check = check_golden(bundle, session)
+    if not check.holds:
+        raise BundleError(
+            f"{bundle.source}: {STEP_GRAPH} departs from {GOLDEN} by {check.max_abs_error:.2g} "
+            f"(at most {check.tolerance:g}) with onnxruntime {ort.__version__}; install another onnxruntime version"
+        )
+    return check
+
+
+def step_error(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> float:
+    """Return the largest error over action (in units of `scale`) and carry (relative above 1); infinite for NaN."""
+    action = np.abs(made[0].astype(np.float64) - expected[0]) / np.array(scale)
+    carry = [
+        np.abs(a.astype(np.float64) - b) / np.maximum(1.0, np.abs(b))
+        for a, b in zip(made[1:], expected[1:], strict=True)
+    ]
+    worst = max(float(error.max(initial=0.0)) if np.isfinite(error).all() else np.inf for error in (action, *carry))
+    return worst
+
+
+def golden_bytes(trace: Trace) -> bytes:
+    """Return the trace as `.npz` bytes that depend on nothing but its values."""
+    members = {}
+    for name in sorted(trace):
+        buffer = io.BytesIO()
+        np.save(buffer, np.ascontiguousarray(trace[name]), allow_pickle=False)
+        members[f"{name}.npy"] = buffer.getvalue()
+    return zip_bytes(members)
+
+
+def read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
+    """Return a bundle's golden trace; raises `BundleError` unless it holds every graph tensor for enough steps."""
+    where = f"{bundle.source}: {GOLDEN}"
+    try:
+        with np.load(io.BytesIO(bundle.files[GOLDEN]), allow_pickle=False) as archive:
+            trace = {name: archive[name] for name in archive.files}
+    except Exception as error:  # numpy and zipfile raise many kinds for a malformed archive
+        raise BundleError(f"{where} cannot be read ({error}); export the bundle anew") from None
+    _check_trace(trace, bundle.manifest, where)
+    return trace
+
+
+def _check_trace(trace: Trace, manifest: Manifest, where: str) -> None:
+    specs = (*manifest.inputs, *manifest.outputs)
+    if set(trace) != {spec.name for spec in specs}:
+        raise BundleError(f"{where} holds {', '.join(sorted(trace))}, not the graph's tensors; export the bundle anew")
+    steps = len(trace["action"])
+    for spec in specs:
+        found = trace[spec.name]
+        if found.dtype != np.float32 or found.shape != (steps, *spec.shape[1:]) or steps < MIN_GOLDEN_STEPS:
+            raise BundleError(
+                f"{where}: {spec.name} is {found.dtype} {found.shape}; expected float32 ({steps}, *{spec.shape[1:]}) "
+                f"and at least {MIN_GOLDEN_STEPS} steps; export the bundle anew"
+            )

@@ -1,0 +1,96 @@
+"""Export a trained policy: build its graph, prove it in closed loop, and write the bundle. All or nothing."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from domain_rand.randomizer import Randomization
+from export.bundle import GOLDEN, MODEL_CARD, STEP_GRAPH, Bundle, write_bundle
+from export.manifest import EvaluationRow, Manifest, Parity
+from export.model_card import model_card
+from export.parity import MIN_STEPS, closed_loop_parity, require_parity
+from export.step_graph import ExportError, StepGraph
+from export.to_onnx import to_onnx
+from export.verify import Trace, golden_bytes, require_golden
+from robots.contract import Contract
+from robots.robot_env import RobotEnv
+
+WorldFactory = Callable[[], RobotEnv]
+
+VERIFY_STREAM = "verify"
+"""Worlds that no training and no evaluation ever draws from."""
+
+
+def export_policy(
+    policy: Any,
+    contract: Contract,
+    randomization: Randomization,
+    destination: str | Path,
+    *,
+    algorithm: str,
+    seeds: Sequence[int],
+    provenance: Mapping[str, Any],
+    evaluation: Sequence[EvaluationRow] = (),
+    created: datetime.date | None = None,
+    world_factory: WorldFactory | None = None,
+    min_steps: int = MIN_STEPS,
+    overwrite: bool = False,
+) -> Manifest:
+    """Verify a trained policy and write its bundle: a zip where `destination` ends in .zip, else a folder.
+
+    `policy` is a `StepPolicy` and is left as it was; `created` defaults to today. Equal arguments give equal bytes.
+    Raises `ExportError` when it cannot become a graph, `ParityError` when the graph departs from it; then nothing is
+    written.
+    """
+    graph = StepGraph(policy, contract)
+    model = to_onnx(graph)
+    parity, trace, task = _verify(
+        policy, model, contract, world_factory or _default(contract, randomization), min_steps
+    )
+    manifest = Manifest(
+        created=created or datetime.date.today(),
+        producer=_producer(),
+        algorithm=algorithm,
+        task=task,
+        contract=contract,
+        inputs=graph.input_specs,
+        outputs=graph.output_specs,
+        carry=tuple(graph.policy.carry_spec),
+        parity=parity,
+        evaluation=tuple(evaluation),
+        randomization=randomization,
+        seeds=tuple(seeds),
+        provenance=dict(provenance),
+    )
+    files = {STEP_GRAPH: model, GOLDEN: golden_bytes(trace), MODEL_CARD: model_card(manifest).encode()}
+    require_golden(Bundle(manifest, files, str(destination)))
+    return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
+
+
+def _verify(
+    policy: Any, model: bytes, contract: Contract, world_factory: WorldFactory, min_steps: int
+) -> tuple[Parity, Trace, str]:
+    world = world_factory()
+    try:
+        if world.contract != contract:
+            raise ExportError("the verification world was built from another contract than the policy's; use the same")
+        parity, trace = closed_loop_parity(policy, model, world, min_steps=min_steps)
+        require_parity(parity)
+        return parity, trace, world.spec_of_robot.task.name
+    finally:
+        world.close()
+
+
+def _default(contract: Contract, randomization: Randomization) -> WorldFactory:
+    return lambda: RobotEnv(contract.robot, randomization, stream=VERIFY_STREAM)
+
+
+def _producer() -> str:
+    try:
+        return f"simshift {version('simshift')}"
+    except PackageNotFoundError:
+        return "simshift (from source)"
