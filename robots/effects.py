@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import sin
 
+from domain_rand.schema import ConfigError, nearest
 from robots.simulated import Effect
 
 COGGING_TORQUE, COGGING_POLES = 0.25, 14
@@ -22,3 +23,23 @@ def cable(time: float, joint_pos: Sequence[float], joint_vel: Sequence[float]) -
 
 
 EFFECTS: dict[str, Effect | None] = {"none": None, "cogging": cogging, "cable": cable}
+
+
+def effect_named(name: str) -> Effect | None:
+    """Return an effect, or the sum of several joined by '+'; raises `ConfigError` naming the nearest valid one."""
+    parts = [part.strip() for part in name.split("+")]
+    for part in parts:
+        if part not in EFFECTS:
+            raise ConfigError(f"unknown effect '{part}'; {nearest(part, tuple(EFFECTS))}; join several with '+'")
+    effects = [effect for part in parts if (effect := EFFECTS[part]) is not None]
+    return summed(effects) if len(effects) > 1 else next(iter(effects), None)
+
+
+def summed(effects: Sequence[Effect]) -> Effect:
+    """Return the effect that acts like all of these at once."""
+
+    def total(time: float, joint_pos: Sequence[float], joint_vel: Sequence[float]) -> list[float]:
+        torques = [effect(time, joint_pos, joint_vel) for effect in effects]
+        return [sum(per_joint) for per_joint in zip(*torques, strict=True)]
+
+    return total
