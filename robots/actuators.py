@@ -15,7 +15,7 @@ COULOMB_VEL = 0.05
 
 @dataclass(slots=True)
 class Actuator:
-    """One joint's drive, in SI units (torques in N·m, `delay` in s, `viscous` in N·m·s/rad); `gain` carries the sign."""
+    """One joint's drive: torques in N·m, `delay` in s, `viscous` in N·m·s/rad; `gain` carries the sign."""
 
     torque_limit: float
     gain: float = 1.0
@@ -55,6 +55,7 @@ class ActuatorBank:
         """Begin an episode: every command still under way is `command`, and parameters are read anew."""
         self._delays = [round(actuator.delay / self._physics_dt) for actuator in self.actuators]
         self._friction = [(actuator.viscous, actuator.coulomb) for actuator in self.actuators]
+        self._motor = [(actuator.gain, actuator.dead_band, actuator.torque_limit) for actuator in self.actuators]
         self._line = [[motor] * delay for motor, delay in zip(self._motors(command), self._delays, strict=True)]
 
     def hold(self, command: Sequence[float]) -> None:
@@ -73,6 +74,4 @@ class ActuatorBank:
         ]
 
     def _motors(self, command: Sequence[float]) -> list[float]:
-        return [
-            motor_torque(c, a.gain, a.dead_band, a.torque_limit) for c, a in zip(command, self.actuators, strict=True)
-        ]
+        return [motor_torque(c, *constants) for c, constants in zip(command, self._motor, strict=True)]

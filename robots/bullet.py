@@ -45,12 +45,16 @@ class BulletWorld:
                 str(urdf), model.base_pos, useFixedBase=model.fixed_base, flags=flags, physicsClientId=client
             )
         except pybullet.error as error:
-            raise ConfigError(f"{urdf}: PyBullet cannot load it ({error}); check that the file and its meshes exist")
+            message = f"{urdf}: PyBullet cannot load it ({error}); check that the file and its meshes exist"
+            raise ConfigError(message) from None
         joints = self._read_tree()
         self._index = [_lookup(name, joints, urdf) for name in joint_names]
         for damping in ({"linearDamping": 0}, {"angularDamping": 0}):
             pybullet.changeDynamics(self._body, -1, **damping, physicsClientId=client)
-        self._nominal_mass = {name: self._mass_and_inertia(link) for name, link in self._links.items()}
+        # A fixed base has no mass; giving it one would let it fall.
+        masses = {name: self._mass_and_inertia(link) for name, link in self._links.items()}
+        self._nominal_mass = {name: properties for name, properties in masses.items() if properties[0] > 0}
+        self._base = pybullet.getBasePositionAndOrientation(self._body, physicsClientId=client)
         self.write("world", "world", "gravity", model.gravity)
         self._nominal_gravity = model.gravity
         self.reset([0.0] * len(self._index), [0.0] * len(self._index))
@@ -68,11 +72,13 @@ class BulletWorld:
         return {info[1].decode(): info[0] for info in infos if info[2] != pybullet.JOINT_FIXED}
 
     def reset(self, joint_pos: Sequence[float], joint_vel: Sequence[float]) -> None:
-        """Place the joints [rad, rad/s], with all motors off."""
+        """Place the joints [rad, rad/s] and the rest of the robot where it was loaded, at rest, with all motors off."""
         body, client = self._body, self._client
-        for index, pos, vel in zip(self._index, joint_pos, joint_vel, strict=True):
-            pybullet.resetJointState(body, index, pos, vel, physicsClientId=client)
+        pybullet.resetBasePositionAndOrientation(body, *self._base, physicsClientId=client)
+        pybullet.resetBaseVelocity(body, [0, 0, 0], [0, 0, 0], physicsClientId=client)
+        state = dict(zip(self._index, zip(joint_pos, joint_vel, strict=True), strict=True))
         for index in self._movable:
+            pybullet.resetJointState(body, index, *state.get(index, (0.0, 0.0)), physicsClientId=client)
             pybullet.setJointMotorControl2(body, index, pybullet.VELOCITY_CONTROL, force=0, physicsClientId=client)
         self._read_state()
 
@@ -98,8 +104,8 @@ class BulletWorld:
         pybullet.stepSimulation(self._client)
 
     def names(self, group: Group) -> tuple[str, ...]:
-        """Names that carry a property: links, or the world itself."""
-        return tuple(self._links) if group == "link" else ("world",)
+        """Names that carry a property: links with mass, or the world itself."""
+        return tuple(self._nominal_mass) if group == "link" else ("world",)
 
     def nominal(self, group: Group, name: str, field: str) -> float:
         """The value at load: what every randomisation starts from."""
@@ -112,7 +118,7 @@ class BulletWorld:
             return
         link, (mass, inertia) = self._links[name], self._nominal_mass[name]
         pybullet.changeDynamics(self._body, link, mass=value, physicsClientId=self._client)
-        scaled = [i * value / mass for i in inertia]
+        scaled = [i * (value / mass) for i in inertia]  # a factor of exactly 1 restores nominal to the last bit
         pybullet.changeDynamics(self._body, link, localInertiaDiagonal=scaled, physicsClientId=self._client)
 
     def read(self, group: Group, name: str, field: str) -> float:

@@ -71,7 +71,7 @@ class Action(Schema):
 
     @model_validator(mode="after")
     def _positive(self) -> Action:
-        if min(self.scale) <= 0 or min(self.rate_limit) <= 0:
+        if any(value <= 0 for value in (*self.scale, *self.rate_limit)):
             raise ValueError("scale and rate_limit must be positive")
         return self
 
@@ -95,6 +95,9 @@ class Contract(Schema):
         for what, names in (("joint", self.joint_names), ("signal", self.signal_names)):
             if len(set(names)) != len(names):
                 raise ValueError(f"two {what}s share a name: {', '.join(names)}")
+        for joint, (low, high) in zip(self.joints, self.command_limits, strict=True):
+            if not low < high:
+                raise ValueError(f"{joint.name}: offset and scale ask for {low} and more, torque_limit allows {high}")
         return self
 
     @property

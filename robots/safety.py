@@ -16,7 +16,7 @@ class UnsafeCommand(ValueError):
 
 
 class Limiter:
-    """Clamp commands to a contract's limits and rate; remembers the last command sent, initially the offset."""
+    """Clamp commands to a contract's limits and rate; remembers the last command sent, at first the safe one."""
 
     def __init__(self, contract: Contract) -> None:
         self._contract = contract

@@ -27,11 +27,11 @@ class TrackTarget(Schema):
 
     def horizon(self, control_dt: float) -> int:
         """Control steps in one episode."""
-        return round(self.episode_time / control_dt)
+        return max(1, round(self.episode_time / control_dt))
 
     def begin(self, rng: np.random.Generator, joints: int, control_dt: float) -> TrackTargetEpisode:
         """Draw one episode: its targets and where the joints start."""
-        steps, hold_steps = self.horizon(control_dt), round(self.hold_time / control_dt)
+        steps, hold_steps = self.horizon(control_dt), max(1, round(self.hold_time / control_dt))
         holds = -(-steps // hold_steps)
         targets = rng.uniform(*self.target_range, size=(holds, joints))
         start = rng.normal(0.0, self.start_pos_std, size=joints)

@@ -129,7 +129,7 @@ def test_apply_starts_from_nominal_and_returns_what_it_read_back() -> None:
 
 
 def test_a_world_that_does_not_take_a_value_is_an_error() -> None:
-    with pytest.raises(RuntimeError, match="wrote 0.3, the world holds 0.6"):
+    with pytest.raises(RuntimeError, match=r"wrote 0\.3, the world holds 0\.6"):
         distribution(tool_mass=ENTRIES["tool_mass"]).apply(ALL.draw(0, 0, fixed={"tool_mass": 0.3}), FakeWorld(2.0))
 
 
@@ -170,7 +170,7 @@ def test_an_entry_that_cannot_hold_is_refused_at_load(change: dict, message: str
 @pytest.mark.parametrize("value", [-0.1, 0.0, float("nan"), float("inf")])
 def test_a_fixed_value_outside_physics_reaches_no_world(value: float) -> None:
     world = FakeWorld()
-    with pytest.raises(ValueError, match="tool: link_mass = .*; valid is"):
+    with pytest.raises(ValueError, match=r"tool: link_mass = .*; valid is"):
         ALL.apply(ALL.draw(0, 0, fixed={"tool_mass": value}), world)
     assert world.values == FakeWorld.NOMINAL
 
