@@ -17,17 +17,7 @@ import yaml
 
 from domain_rand.schema import ConfigError
 from export.containers import MANIFEST, read_container, write_container
-from export.manifest import SCHEMA_VERSION, BundleError, CarryState, EvaluationRow, Manifest
-
-__all__ = [
-    "Bundle",
-    "BundleError",
-    "CarryState",
-    "EvaluationRow",
-    "Manifest",
-    "read_bundle",
-    "write_bundle",
-]
+from export.manifest import SCHEMA_VERSION, BundleError, Manifest
 
 STEP_GRAPH, GOLDEN, MODEL_CARD = "step.onnx", "golden.npz", "MODEL_CARD.md"
 REQUIRED = (STEP_GRAPH, GOLDEN, MODEL_CARD)

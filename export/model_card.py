@@ -73,7 +73,8 @@ def _verification(m: Manifest) -> str:
     p = m.parity
     return (
         "## Verification\n\nThe graph followed the trained policy within "
-        f"{p.max_abs_error:.2g} (allowed: {p.tolerance:g}) over {p.steps} closed-loop steps in {p.trials} held-out worlds and {p.episodes} episodes."
+        f"{p.max_abs_error:.2g} (allowed: {p.tolerance:g}) "
+        f"over {p.steps} closed-loop steps in {p.trials} held-out worlds and {p.episodes} episodes."
     )
 
 
@@ -81,8 +82,8 @@ def _use(m: Manifest) -> str:
     return (
         "## Intended use and limits\n\n"
         f"For a {m.contract.robot} that meets the contract above, doing {m.task}. Nothing is known about worlds "
-        "outside the table of training worlds, nor about people or objects within reach. Simulation results do not replace a "
-        "supervised first run with low limits, free space and an emergency stop at hand."
+        "outside the table of training worlds, nor about people or objects within reach. Simulation results do not "
+        "replace a supervised first run with low limits, free space and an emergency stop at hand."
     )
 
 

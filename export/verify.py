@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,13 +64,15 @@ def require_golden(bundle: Bundle, session: ort.InferenceSession | None = None) 
 
 def step_error(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> float:
     """Return the largest error over action (in units of `scale`) and carry (relative above 1); infinite for NaN."""
-    action = np.abs(made[0].astype(np.float64) - expected[0]) / np.array(scale)
-    carry = [
-        np.abs(a.astype(np.float64) - b) / np.maximum(1.0, np.abs(b))
-        for a, b in zip(made[1:], expected[1:], strict=True)
-    ]
-    worst = max(float(error.max(initial=0.0)) if np.isfinite(error).all() else np.inf for error in (action, *carry))
-    return worst
+    with np.errstate(invalid="ignore"):
+        errors = [*_errors(made, expected, scale)]
+    return max(float(error.max(initial=0.0)) if np.isfinite(error).all() else np.inf for error in errors)
+
+
+def _errors(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> Iterator[np.ndarray]:
+    yield np.abs(made[0].astype(np.float64) - expected[0]) / np.array(scale)
+    for a, b in zip(made[1:], expected[1:], strict=True):
+        yield np.abs(a.astype(np.float64) - b) / np.maximum(1.0, np.abs(b))
 
 
 def golden_bytes(trace: Trace) -> bytes:

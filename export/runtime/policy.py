@@ -74,7 +74,7 @@ class Policy:
         """Return the command per joint, in the contract's unit, for one reading of all signals.
 
         With `episode_start` the last command becomes the safe one again; memory stays, but for states that reset every
-        episode. `last_reward` is needed where the contract says so, except at the start of a trial. Raises
+        episode. `last_reward` is needed where the contract says so; at the start of a trial it counts as 0. Raises
         `BadReading` for a reading that is incomplete, not finite or out of range, and `UnsafeCommand` when the graph's
         own output is not finite; both leave the memory as it was, and an episode start stays due.
         """
@@ -93,8 +93,8 @@ class Policy:
     def sent(self, command: Mapping[str, float]) -> None:
         """Tell the policy what the driver really sent [contract unit].
 
-        It is the next `last_action`, and where the rate limit starts from. Without this call the command that `step` returned counts as sent. Raises `BadReading` for a missing or unknown
-        joint or a value that is not finite.
+        It is the next `last_action`, and where the rate limit starts from. Without this call the command that `step`
+        returned counts as sent. Raises `BadReading` for a missing or unknown joint or a value that is not finite.
         """
         _check_names("joint", command, self.contract.joint_names)
         values = [float(command[name]) for name in self.contract.joint_names]
@@ -113,7 +113,7 @@ class Policy:
         return {name: value.copy() for name, value in self._graph.carry.items()}
 
     def _reward(self, last_reward: float | None) -> float:
-        if "last_reward" not in self._graph.inputs or (last_reward is None and self._trial_starts):
+        if "last_reward" not in self._graph.inputs or self._trial_starts:
             return 0.0
         if last_reward is None or not isfinite(last_reward):
             raise BadReading(f"last_reward is {last_reward}; this policy needs the finite reward of every period")
@@ -191,15 +191,14 @@ def _accepted(signal: Signal) -> tuple[float, float]:
     return max(signal.low - slack, -single), min(signal.high + slack, single)
 
 
-def _numbers(name: str, size: int, values: Sequence[float]) -> Sequence[float]:
+def _numbers(name: str, size: int, values: Sequence[float]) -> np.ndarray:
     try:
-        count = len(values)
-        numeric = np.asarray(values).dtype.kind in "fiu"
-    except (TypeError, ValueError):
-        raise BadReading(f"signal {name} is {values!r}; expected {size} numbers") from None
-    if count != size or not numeric:
+        array = np.asarray(values)
+    except ValueError:  # ragged nesting
+        array = np.empty(0)
+    if array.shape != (size,) or array.dtype.kind not in "fiu":
         raise BadReading(f"signal {name} is {values!r}; expected {size} number{'s' if size > 1 else ''}")
-    return values
+    return array
 
 
 def _check_names(what: str, given: Mapping[str, object], expected: tuple[str, ...]) -> None:

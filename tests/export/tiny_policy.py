@@ -29,6 +29,8 @@ class TinyGru(nn.Module):
     """A GRU policy with a normaliser whose statistics are far from (0, 1)."""
 
     inputs: tuple[str, ...] = ("obs", "last_action", "episode_start")
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__()
@@ -96,6 +98,7 @@ def export_tiny(destination: Path, policy: nn.Module | None = None, **changes: A
         "provenance": {"steps": 1000, "commit": "abc1234", "config": {"lr": 3e-4}},
         "evaluation": (EvaluationRow(name="success", value=0.5, ci95=(0.4, 0.6), unit="1"),),
         "created": CREATED,
+        "min_steps": 1,  # two trials: 600 steps
     } | changes
     export_policy(policy or TinyGru(), contract, randomization, destination, **settings)
     return destination
