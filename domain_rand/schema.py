@@ -34,6 +34,13 @@ class Schema(BaseModel):
         """Read one YAML file; raises `ConfigError` naming the file and the key."""
         return cls.parse(read_yaml(path), str(path))
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with fields replaced, unchecked; what was derived from the old fields is derived anew."""
+        copy = super().model_copy(update=update, deep=deep)
+        for name in copy.__dict__.keys() - type(self).model_fields.keys():
+            del copy.__dict__[name]
+        return copy
+
     def plain(self) -> dict[str, Any]:
         """Return JSON-compatible data that `parse` turns back into an equal object."""
         return self.model_dump(mode="json")

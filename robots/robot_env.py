@@ -14,7 +14,7 @@ import gymnasium
 import numpy as np
 
 from domain_rand.randomizer import Context, Randomization, keyed_rng
-from domain_rand.schema import ConfigError
+from domain_rand.schema import ConfigError, nearest
 from robots.safety import UnsafeCommand
 from robots.simulated import Effect, SimulatedRobot
 from robots.spec import load_robot
@@ -141,5 +141,5 @@ def _box(ranges: list[tuple[float, float]]) -> gymnasium.spaces.Box:
 def _checked(options: Mapping[str, Any]) -> Mapping[str, Any]:
     for key in options:
         if key not in OPTIONS:
-            raise ConfigError(f"reset option '{key}' is unknown; valid: {', '.join(OPTIONS)}")
+            raise ConfigError(f"reset option '{key}' is unknown; {nearest(key, OPTIONS)}")
     return options

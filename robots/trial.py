@@ -8,7 +8,7 @@ and the first one of the next are both reported: nothing that learns has to gues
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -88,14 +88,14 @@ class RobotTrials:
         """Advance all active trials by one control period; `action` `[N, A]`, clipped to [−1, 1] by the robots."""
         return TrialStep(*map(np.stack, zip(*map(self._step_one, range(len(self._active)), action), strict=True)))
 
-    def _step_one(self, i: int, action: np.ndarray) -> tuple[np.ndarray | float | bool, ...]:
+    def _step_one(self, i: int, action: np.ndarray) -> tuple[Any, ...]:
         env = self._active[i]
         obs, reward, terminated, truncated, _ = env.step(action)
         sent, success, final_obs, ended = env.last_action, env.success, obs, terminated or truncated
         if ended:
             self._episode[i] += 1
             obs = env.begin_episode(self._episode[i])
-        return obs, np.float32(reward), terminated, truncated, final_obs, ended, np.float32(sent), success
+        return obs, np.float32(reward), terminated, truncated, final_obs, ended, np.asarray(sent, np.float32), success
 
     def close(self) -> None:
         """Release all simulators."""

@@ -109,3 +109,12 @@ def test_the_fingerprint_survives_a_round_trip_and_the_order_of_keys() -> None:
     contract = Contract.parse(TWO_JOINTS)
     assert Contract.parse(contract.plain()).fingerprint == contract.fingerprint
     assert Contract.parse(dict(reversed(TWO_JOINTS.items()))).fingerprint == contract.fingerprint
+
+
+def test_a_copy_derives_its_own_fingerprint_and_limits() -> None:
+    contract = Contract.parse(TWO_JOINTS)
+    old = (contract.fingerprint, contract.max_command_change)
+    copy = contract.model_copy(update={"control_dt": 0.01})
+    assert copy.fingerprint != old[0]
+    assert copy.max_command_change == pytest.approx((1.0, 0.5))
+    assert (contract.fingerprint, contract.max_command_change) == old

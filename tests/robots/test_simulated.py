@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from domain_rand.parameters import TABLE
+from domain_rand.randomizer import Randomization
+from robots.safety import UnsafeCommand
+from robots.simulated import SimulatedRobot
+from robots.spec import RobotSpec, load_robot
+
+RANDOMIZATION = load_robot("servo_arm")[1]
+NOMINAL = {
+    ("link", "payload", "mass"): 0.6,
+    ("joint", "shoulder", "gain"): 1.0,
+    ("joint", "shoulder", "torque_limit"): 10.0,
+    ("joint", "shoulder", "delay"): 0.0,
+    ("signal", "joint_pos", "noise"): 0.003,
+    ("signal", "joint_vel", "noise"): 0.03,
+    ("world", "world", "gravity"): 9.81,
+}
+
+
+def start(robot: SimulatedRobot, offset: float = 0.0) -> None:
+    robot.start([offset], np.random.default_rng(0), 100)
+
+
+def everything(robot: SimulatedRobot) -> dict[Any, float]:
+    """What the simulator and its models hold now, for every quantity of the table, inertia included."""
+    held = {
+        (row.name, name): robot.read(row.group, name, row.field)
+        for row in TABLE.values()
+        for name in robot.names(row.group)
+    }
+    inertia = {
+        (name, axis): value for name in robot.names("link") for axis, value in enumerate(robot.world.inertia(name))
+    }
+    return held | inertia
+
+
+def write_nominal(robot: SimulatedRobot) -> None:
+    for row in TABLE.values():
+        for name in robot.names(row.group):
+            robot.write(row.group, name, row.field, robot.nominal(row.group, name, row.field))
+
+
+@pytest.mark.parametrize(("place", "value"), NOMINAL.items(), ids=lambda value: str(value))
+def test_nominal_is_what_the_robot_s_files_say(robot: SimulatedRobot, place: tuple[Any, ...], value: float) -> None:
+    assert robot.nominal(*place) == value
+    assert robot.read(*place) == value
+
+
+@pytest.mark.parametrize("row", TABLE.values(), ids=lambda row: row.name)
+def test_what_is_written_is_read_and_nominal_stays(robot: SimulatedRobot, row: Any) -> None:
+    for name in robot.names(row.group):
+        nominal = robot.nominal(row.group, name, row.field)
+        robot.write(row.group, name, row.field, 0.7)
+        assert robot.read(row.group, name, row.field) == 0.7
+        assert robot.nominal(row.group, name, row.field) == nominal
+
+
+def test_ten_thousand_worlds_later_nominal_is_bit_identical(robot: SimulatedRobot) -> None:
+    before = everything(robot)
+    for index in range(10_000):
+        RANDOMIZATION.apply(RANDOMIZATION.draw(0, index), robot)
+    assert everything(robot) != before
+    write_nominal(robot)
+    assert everything(robot) == before
+
+
+def test_every_massive_link_can_be_selected(robot: SimulatedRobot) -> None:
+    every = Randomization.parse(
+        {
+            "parameters": {
+                "m": {
+                    "parameter": "link_mass",
+                    "op": "scale",
+                    "unit": "1",
+                    "draw": {"distribution": "choice", "values": [2]},
+                }
+            }
+        }
+    )
+    assert every.apply(every.draw(0, 0), robot) == {"m/arm": 0.4, "m/payload": 1.2}
+
+
+def test_a_command_is_limited_as_on_the_robot(robot: SimulatedRobot) -> None:
+    start(robot)
+    assert robot.step([25.0]) == [10.0]
+    assert robot.step([-25.0]) == [0.0]
+    assert robot.step([-25.0]) == [-10.0]
+
+
+def test_a_command_that_is_not_finite_moves_nothing(robot: SimulatedRobot) -> None:
+    start(robot, 0.3)
+    robot.step([2.0])
+    before = (robot.world.joint_pos, robot.world.joint_vel, robot.limiter.last, robot.time)
+    for bad in (float("nan"), float("inf")):
+        with pytest.raises(UnsafeCommand):
+            robot.step([bad])
+    assert (robot.world.joint_pos, robot.world.joint_vel, robot.limiter.last, robot.time) == before
+
+
+@pytest.mark.parametrize(("delay", "moved"), [(0.0, True), (0.015, True), (0.02, False)])
+def test_a_delay_of_a_whole_period_hides_the_first_command(robot: SimulatedRobot, delay: float, moved: bool) -> None:
+    robot.write("joint", "shoulder", "delay", delay)
+    start(robot)
+    robot.step([5.0])
+    assert (robot.world.joint_vel[0] > 0.1) is moved
+    robot.step([5.0])
+    assert robot.world.joint_vel[0] > 0.1
+
+
+def test_a_motor_wired_backwards_turns_the_other_way(robot: SimulatedRobot) -> None:
+    robot.write("joint", "shoulder", "gain", -1.0)
+    start(robot)
+    robot.step([5.0])
+    assert robot.world.joint_vel[0] < -0.1
+
+
+def test_an_effect_adds_its_torque_at_its_time(spec: RobotSpec) -> None:
+    calls: list[float] = []
+
+    def push(time: float, joint_pos: Any, joint_vel: Any) -> list[float]:
+        calls.append(time)
+        return [5.0]
+
+    pushed, commanded = SimulatedRobot(spec, push), SimulatedRobot(spec)
+    for robot, command in ((pushed, 0.0), (commanded, 5.0)):
+        start(robot)
+        for _ in range(3):
+            robot.step([command])
+    assert pushed.world.joint_pos == commanded.world.joint_pos
+    assert calls == pytest.approx([0.005 * step for step in range(12)])
+    pushed.close()
+    commanded.close()
+
+
+def test_signals_come_in_the_order_of_the_contract(robot: SimulatedRobot) -> None:
+    for name in ("joint_pos", "joint_vel"):
+        robot.write("signal", name, "noise", 0.0)
+    start(robot, 0.3)
+    robot.step([2.0])
+    expected = [robot.world.joint_pos[0], robot.world.joint_vel[0], 0.5]
+    start(robot, 0.3)
+    robot.step([2.0])
+    assert robot.observe({"joint_pos_target": [0.5]}) == pytest.approx(expected, rel=1e-6)

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from robots.robot_env import RobotEnv
+from robots.trial import RobotTrials, TrialStep
+
+
+@pytest.fixture
+def trials() -> Iterator[RobotTrials]:
+    trials = RobotTrials("servo_arm", 2, seed=3)
+    yield trials
+    trials.close()
+
+
+def play(trials: RobotTrials, indices: list[int]) -> tuple[np.ndarray, list[TrialStep]]:
+    first, _ = trials.begin(indices)
+    action = np.full((len(indices), 1), 0.3, dtype=np.float32)
+    return first, [trials.step(action) for _ in range(trials.trial_steps)]
+
+
+def test_a_trial_is_its_episodes_in_a_row(trials: RobotTrials) -> None:
+    _, steps = play(trials, [4, 9])
+    ends = [t for t, step in enumerate(steps) if step.truncated.any()]
+    assert trials.trial_steps == 300
+    assert ends == [99, 199, 299]
+    assert all(step.truncated.all() and step.episode_start.all() for t, step in enumerate(steps) if t in ends)
+    assert not any(step.terminated.any() for step in steps)
+
+
+def test_an_end_reports_the_true_last_observation_and_the_next_first_one(trials: RobotTrials) -> None:
+    _, steps = play(trials, [4, 9])
+    env = RobotEnv("servo_arm")
+    env.reset(seed=3, options={"world": 9})
+    for _ in range(100):
+        last, *_ = env.step(np.array([0.3], dtype=np.float32))
+    assert np.array_equal(steps[99].final_obs[1], last)
+    assert np.array_equal(steps[99].obs[1], env.begin_episode(1))
+    assert np.array_equal(steps[98].final_obs, steps[98].obs)
+    env.close()
+
+
+def test_a_trial_replays_on_any_robot_of_the_batch(trials: RobotTrials) -> None:
+    first, steps = play(trials, [4, 9])
+    swapped_first, swapped = play(trials, [9, 4])
+    assert np.array_equal(first, swapped_first[::-1])
+    for step, other in zip(steps, swapped, strict=True):
+        for values, others in zip(step, other, strict=True):
+            assert np.array_equal(values, others[::-1])
+
+
+def test_a_smaller_batch_leaves_robots_idle(trials: RobotTrials) -> None:
+    obs, context = trials.begin([5])
+    assert obs.shape == (1, trials.obs_size)
+    assert context.shape == (1, trials.context_size)
+    assert trials.step(np.zeros((1, 1), dtype=np.float32)).obs.shape == (1, trials.obs_size)
