@@ -30,15 +30,20 @@ class RunFolder:
     def create(path: Path, config: TrainConfig) -> RunFolder:
         """Begin a new run; raises `ConfigError` when the folder holds one already."""
         run = RunFolder(path)
-        if (path / CONFIG).exists():
+        if run.is_started:
             raise ConfigError(f"{path} holds a run already: continue it with --resume, or choose another folder")
         path.mkdir(parents=True, exist_ok=True)
         write_atomic(path / CONFIG, config.to_yaml().encode())
         return run
 
+    @property
+    def is_started(self) -> bool:
+        """Whether the folder holds a run."""
+        return (self.path / CONFIG).is_file()
+
     def config(self) -> TrainConfig:
         """Return the configuration the run was started with."""
-        if not (self.path / CONFIG).is_file():
+        if not self.is_started:
             raise ConfigError(f"{self.path} is not a run: it has no {CONFIG}")
         return TrainConfig.load(self.path / CONFIG)
 

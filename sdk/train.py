@@ -49,9 +49,7 @@ def robot_shape(robot: str) -> _Shape:
     spec, randomization = load_robot(robot)
     contract = spec.contract
     steps = spec.task.episodes * spec.task.task.horizon(contract.control_dt)
-    return _Shape(
-        contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward
-    )
+    return _Shape(contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward)
 
 
 def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:

@@ -61,12 +61,12 @@ class MlpPolicy(nn.Module):
             features = torch.cat([features, self._context], -1)
         return torch.tanh(self.actor(features)), carry
 
-    def unroll(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """Return mean actions `[T, N, A]` and values `[T, N]` along whole trials."""
+    def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
+        """Return mean actions `[T, N, A]`, values `[T, N]` and no memory."""
         features = self.normalizer(rollout.obs)
         informed = torch.cat([features, rollout.context], -1)
         mean = self.actor(informed if self.oracle else features)
-        return torch.tanh(mean), self.critic(informed).squeeze(-1)
+        return torch.tanh(mean), self.critic(informed).squeeze(-1), ()
 
     def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
         """Return the value `[T, N]` of the observation that truly followed each step."""
@@ -115,14 +115,14 @@ class GruPolicy(nn.Module):
         memory = torch.gru_cell(x, carry[0], gru.weight_ih_l0, gru.weight_hh_l0, gru.bias_ih_l0, gru.bias_hh_l0)
         return torch.tanh(self.actor(torch.cat([memory, features], -1))), (memory,)
 
-    def unroll(self, rollout: Rollout) -> tuple[Tensor, Tensor]:
-        """Return mean actions `[T, N, A]` and values `[T, N]` along whole trials, from blank memory."""
+    def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
+        """Return mean actions `[T, N, A]`, values `[T, N]` and the memory after each step, `[T, N, memory]`."""
         features = self.normalizer(rollout.obs)
         x = self._read(features, rollout.last_action, rollout.last_reward, rollout.episode_start)
-        memory, _ = self.gru(x)
+        memory, _ = self.gru(x, carry[0][None])
         seen = torch.cat([memory, features], -1)
         value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
-        return torch.tanh(self.actor(seen)), value
+        return torch.tanh(self.actor(seen)), value, (memory,)
 
     def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
         """Return the value `[T, N]` of what followed each step in the trial: the next step, over inner episode ends.

@@ -3,14 +3,16 @@
     for each iteration:
         collect N trials with the current policy
         value, next_value ← critic;  advantage ← GAE, cut where the method's horizon ends
-        for each epoch, for each minibatch of trials:
-            re-run the policy over the trials;  descend  clip loss + value loss − entropy
+        for each epoch, for each minibatch of trials (or of their segments):
+            re-run the policy over them;  descend  clip loss + value loss − entropy
 
-Deviation: minibatches are whole trials, so that memory is always rebuilt from its start (full back-propagation).
+Deviations: minibatches are whole trials, re-run from blank memory (full back-propagation through time), or with `bptt`
+segments of them, re-run from the memory that the current policy had there. Rewards are scaled by 1 − γ.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
@@ -19,10 +21,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from domain_rand.randomizer import keyed_rng
-from domain_rand.schema import Schema
+from domain_rand.schema import ConfigError, Schema
 from sdk.rl.objectives import clipped_value_loss, gaussian_entropy, gaussian_log_prob, ppo_clip_loss, standardize
 from sdk.rl.returns import gae
-from sdk.rl.rollout import Rollout
+from sdk.rl.rollout import Carry, Rollout, side_by_side
 
 Horizon = Literal["episode", "trial"]
 
@@ -39,6 +41,7 @@ class PpoConfig(Schema):
     entropy_weight: float = Field(default=0.0, ge=0)
     value_weight: float = Field(default=0.5, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    bptt: int | None = Field(default=None, ge=1, description="steps of back-propagation through time; none: the trial")
 
 
 class ActorCritic(Protocol):
@@ -46,26 +49,61 @@ class ActorCritic(Protocol):
 
     log_std: nn.Parameter
 
-    def unroll(self, rollout: Rollout) -> tuple[Tensor, Tensor]: ...
+    def initial_carry(self, size: int) -> Carry: ...
+    def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]: ...
     def next_values(self, rollout: Rollout, value: Tensor) -> Tensor: ...
 
 
-def advantages(policy: ActorCritic, rollout: Rollout, horizon: Horizon, config: PpoConfig) -> tuple[Tensor, ...]:
-    """Return (advantage, value target, value), each `[T, N]`.
+def advantages(
+    policy: ActorCritic, rollout: Rollout, value: Tensor, horizon: Horizon, config: PpoConfig
+) -> tuple[Tensor, Tensor]:
+    """Return (advantage, value target), each `[T, N]`, for values `[T, N]` of the same policy.
 
     With horizon "episode", sums stop at every episode end and bootstrap from the true final observation unless it
     terminated. With "trial" they run on over inner ends and stop, bootstrapping, at the trial's end.
     """
-    with torch.no_grad():
-        _, value = policy.unroll(rollout)
-        next_value = policy.next_values(rollout, value)
+    next_value = policy.next_values(rollout, value)
     if horizon == "episode":
         terminated, ended = rollout.terminated, torch.maximum(rollout.terminated, rollout.truncated)
     else:
         terminated = ended = torch.zeros_like(rollout.reward)
     reward = (1 - config.gamma) * rollout.reward  # values then live on the scale of one reward, whatever the horizon
-    advantage, target = gae(reward, value, next_value, terminated, ended, config.gamma, config.gae_lambda)
-    return advantage, target, value
+    return gae(reward, value, next_value, terminated, ended, config.gamma, config.gae_lambda)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Experience ready to learn from: segments `[steps, M]` and the memory each began with."""
+
+    rollout: Rollout
+    carry: Carry
+    advantage: Tensor
+    target: Tensor
+    value: Tensor
+
+    def pick(self, index: Tensor) -> Batch:
+        """Return the segments (columns) at `index`."""
+        carry = tuple(state[index] for state in self.carry)
+        parts = (x[:, index] for x in (self.advantage, self.target, self.value))
+        return Batch(self.rollout.trials(index), carry, *parts)
+
+
+@torch.no_grad()
+def prepare(policy: ActorCritic, rollout: Rollout, horizon: Horizon, config: PpoConfig) -> Batch:
+    """Run the policy once over whole trials, work out advantages, and cut everything into segments of `bptt` steps.
+
+    Raises `ConfigError` when the trial is not a whole number of segments.
+    """
+    steps, trials = rollout.reward.shape
+    length = config.bptt or steps
+    if steps % length:
+        raise ConfigError(f"ppo.bptt = {length}: a trial of {steps} steps is not a whole number of segments")
+    blank = policy.initial_carry(trials)
+    _, value, memory = policy.unroll(rollout, blank)
+    advantage, target = advantages(policy, rollout, value, horizon, config)
+    starts = [torch.cat([first[None], m[length - 1 : -1 : length]]) for first, m in zip(blank, memory, strict=True)]
+    cut = [side_by_side(x, length) for x in (standardize(advantage), target, value)]
+    return Batch(rollout.segments(length), tuple(s.flatten(0, 1) for s in starts), *cut)
 
 
 class Ppo:
@@ -79,25 +117,24 @@ class Ppo:
         """Improve the policy on one rollout; `progress` in [0, 1] sets the step size. Returns mean statistics."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * (1 - 0.95 * progress)
-        advantage, target, value = advantages(self.policy, rollout, self.horizon, self.config)  # type: ignore[arg-type]
-        advantage = standardize(advantage)
+        batch = prepare(self.policy, rollout, self.horizon, self.config)  # type: ignore[arg-type]
         rng = keyed_rng(self.seed, "ppo", iteration, "minibatches")
         rows = []
         for _ in range(self.config.epochs):
-            for part in np.array_split(rng.permutation(rollout.reward.shape[1]), self.config.minibatches):
-                index = torch.from_numpy(part)
-                batch = rollout.trials(index)
-                rows.append(self._descend(batch, advantage[:, index], target[:, index], value[:, index]))
+            order = rng.permutation(batch.value.shape[1])
+            for part in np.array_split(order, self.config.minibatches):
+                rows.append(self._descend(batch.pick(torch.from_numpy(part))))
         self.policy.normalizer.update(rollout.obs)  # type: ignore[union-attr, operator]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
-    def _descend(self, batch: Rollout, advantage: Tensor, target: Tensor, old_value: Tensor) -> dict[str, float]:
-        config, log_std = self.config, self.policy.log_std
-        mean, value = self.policy.unroll(batch)  # type: ignore[operator]
-        log_prob = gaussian_log_prob(batch.action, mean, log_std)  # type: ignore[arg-type]
-        policy_loss = ppo_clip_loss(log_prob, batch.log_prob, advantage, config.clip)
-        value_loss = clipped_value_loss(value, old_value, target, config.clip)
-        entropy = gaussian_entropy(log_std)  # type: ignore[arg-type]
+    def _descend(self, batch: Batch) -> dict[str, float]:
+        config, old = self.config, batch.rollout
+        log_std: Tensor = self.policy.log_std  # type: ignore[assignment]
+        mean, value, _ = self.policy.unroll(old, batch.carry)  # type: ignore[operator]
+        log_prob = gaussian_log_prob(old.action, mean, log_std)
+        policy_loss = ppo_clip_loss(log_prob, old.log_prob, batch.advantage, config.clip)
+        value_loss = clipped_value_loss(value, batch.value, batch.target, config.clip)
+        entropy = gaussian_entropy(log_std)
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -108,5 +145,5 @@ class Ppo:
             "value_loss": value_loss.item(),
             "entropy": entropy.item(),
             "grad_norm": float(grad_norm),
-            "kl": float((batch.log_prob - log_prob.detach()).mean()),
+            "kl": float((old.log_prob - log_prob.detach()).mean()),
         }

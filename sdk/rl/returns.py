@@ -6,7 +6,13 @@ from torch import Tensor, zeros_like
 
 
 def gae(
-    reward: Tensor, value: Tensor, next_value: Tensor, terminated: Tensor, ended: Tensor, gamma: float, gae_lambda: float
+    reward: Tensor,
+    value: Tensor,
+    next_value: Tensor,
+    terminated: Tensor,
+    ended: Tensor,
+    gamma: float,
+    gae_lambda: float,
 ) -> tuple[Tensor, Tensor]:
     """Return advantages and value targets, both `[T, N]` (Schulman 2016, eq. 16).
 

@@ -52,10 +52,19 @@ class Rollout:
         """Return the trials (columns) at `index`."""
         return Rollout(**{f.name: getattr(self, f.name)[:, index] for f in fields(self)})
 
+    def segments(self, steps: int) -> Rollout:
+        """Cut trials into pieces of `steps` and lay these side by side: `[T, N]` becomes `[steps, T/steps · N]`."""
+        return Rollout(**{f.name: side_by_side(getattr(self, f.name), steps) for f in fields(self)})
+
     @staticmethod
     def join(parts: list[Rollout]) -> Rollout:
         """Put rollouts of equal length side by side."""
         return Rollout(**{f.name: torch.cat([getattr(p, f.name) for p in parts], 1) for f in fields(Rollout)})
+
+
+def side_by_side(x: Tensor, steps: int) -> Tensor:
+    """Reshape `[T, N, …]` to `[steps, T/steps · N, …]`; the pieces of one trial are N columns apart."""
+    return x.unflatten(0, (-1, steps)).transpose(0, 1).flatten(1, 2)
 
 
 @torch.no_grad()

@@ -1,0 +1,58 @@
+"""What there is to choose from, as plain rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from domain_rand.parameters import TABLE
+from domain_rand.schema import ConfigError, nearest
+from robots.spec import load_robot, robot_names
+
+Rows = list[dict[str, Any]]
+
+
+def catalogue(what: str) -> Rows:
+    """Return one row for each thing of a kind; raises `ConfigError` naming the kinds."""
+    if what not in _KINDS:
+        raise ConfigError(f"cannot list '{what}'; {nearest(what, tuple(_KINDS))}")
+    return _KINDS[what]()
+
+
+def _robots() -> Rows:
+    rows = []
+    for name in robot_names():
+        spec, randomization = load_robot(name)
+        joints = ", ".join(spec.contract.joint_names)
+        hidden = ", ".join(randomization.names)
+        rows.append({"robot": name, "description": spec.description, "joints": joints, "hidden": hidden})
+    return rows
+
+
+def _algorithms() -> Rows:
+    from sdk.algos.base import algorithm_names, find_algorithm
+
+    found = [find_algorithm(name) for name in algorithm_names()]
+    return [{"algorithm": a.name, "paper": a.paper, "summary": a.summary, "deployable": a.deployable} for a in found]
+
+
+def _params() -> Rows:
+    return [asdict(row) for row in TABLE.values()]
+
+
+def _effects() -> Rows:
+    from robots.effects import EFFECTS
+
+    return [
+        {"effect": name, "meaning": (e.__doc__ or "").strip() if e else "nothing unmodelled"}
+        for name, e in EFFECTS.items()
+    ]
+
+
+_KINDS: dict[str, Callable[[], Rows]] = {
+    "robots": _robots,
+    "algorithms": _algorithms,
+    "params": _params,
+    "effects": _effects,
+}

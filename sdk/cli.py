@@ -1,0 +1,255 @@
+"""The command line. Each command imports what it needs when it runs, so `simshift run` needs no torch and no simulator.
+
+Results go to standard output (with `--json`, as one JSON object and nothing else), progress to standard error.
+Exit status: 0 fine, 1 the robot or the check said no, 2 a mistake that the message explains.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(
+    name="simshift",
+    help="Train in simulation, export a policy that adapts, run it on a robot.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of a table.")]
+Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
+BundlePath = Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)]
+Seed = Annotated[int, typer.Option(help="Seed; everything random follows from it.")]
+Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
+
+
+@app.command("list")
+def list_(
+    what: Annotated[str, typer.Argument(help="robots, algorithms, params or effects")], as_json: Json = False
+) -> None:
+    """List what there is: robots, algorithms, randomisable parameters, unmodelled effects."""
+    from sdk.catalogue import catalogue
+
+    rows = catalogue(what)
+    _show(rows, as_json, lambda: _table(what, rows))
+
+
+@app.command()
+def train(
+    algo: Annotated[str, typer.Argument(help="Algorithm; see 'simshift list algorithms'.", show_default=False)],
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Run folder; default runs/ALGO.")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML file over the algorithm's defaults.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override one key: ppo.lr=1e-3. Repeatable.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a policy in simulation; safe to interrupt, and to continue with --resume."""
+    from sdk.checkpoint import RunFolder
+    from sdk.config import resolve_config
+    from sdk.progress import training_bar
+    from sdk.train import train as train_
+
+    folder = to or Path("runs") / algo
+    settings = RunFolder(folder).config() if resume else resolve_config(algo, config, set_)
+    _refuse_changes(resume, algo, settings.algo, config, set_)
+    with training_bar(f"{algo} on {settings.robot}", err) as report:
+        train_(settings, folder, resume=resume, report=report)
+    last = RunFolder(folder).metrics()[-1]
+    _show(
+        {"run": str(folder), **last}, as_json, lambda: out.print(f"Trained: {folder}. Next: simshift export {folder}")
+    )
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds, one trial each.")] = 100,
+    seed: Seed = 0,
+    effect: Effect = "none",
+    as_json: Json = False,
+) -> None:
+    """Play a trained policy on held-out worlds and report its return by episode."""
+    from sdk.evaluate import evaluate_run
+    from sdk.progress import bar
+
+    with bar("evaluate", worlds, err) as report:
+        result = evaluate_run(run, worlds, seed=seed, effect=effect, report=report).plain()
+    _show(result, as_json, lambda: _table("held-out worlds", [_evaluation_row(result)]))
+
+
+@app.command()
+def export(
+    run: Run,
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Bundle: a folder, or a .zip.")] = None,
+    worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds for the evaluation table.")] = 50,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there already.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Export a run as a bundle, verified in closed loop against the trained policy."""
+    from sdk.ship import export_run
+
+    destination = to or run / "bundle"
+    with err.status("evaluating, exporting and verifying"):
+        manifest = export_run(run, destination, worlds=worlds, overwrite=overwrite)
+    facts = {"bundle": str(destination), "algorithm": manifest.algorithm, "parity": manifest.parity.plain()}
+    _show(facts, as_json, lambda: out.print(f"Bundle: {destination}. Parity {manifest.parity.max_abs_error:.1e}."))
+
+
+@app.command()
+def verify(bundle: BundlePath, as_json: Json = False) -> None:
+    """Check a bundle: every byte against its seal, and the graph against its golden trace on this machine."""
+    from dataclasses import asdict
+
+    from export.bundle import read_bundle
+    from export.verify import check_golden
+
+    check = check_golden(read_bundle(bundle))
+    facts = {"bundle": str(bundle), **asdict(check), "holds": check.holds}
+    _show(facts, as_json, lambda: _table("golden trace", [facts]))
+    if not check.holds:
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    bundle: BundlePath,
+    robot: Annotated[str, typer.Option(help="How to reach the robot: udp://HOST:PORT, or sim://NAME.")],
+    record: Annotated[Path | None, typer.Option(help="Write every tick to this .npz.")] = None,
+    trials: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials.")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time [s].")] = None,
+    as_json: Json = False,
+) -> None:
+    """Drive a robot with a bundle, adapting as it goes. Needs neither torch nor a simulator."""
+    from contextlib import nullcontext
+
+    from export.runtime.loop import run_loop
+    from export.runtime.policy import Policy
+    from export.runtime.recorder import Recorder
+    from robots.drivers.base import open_driver
+
+    policy = Policy.load(bundle)
+    driver = open_driver(robot, policy.contract)
+    try:
+        with Recorder(record, policy.contract) if record else nullcontext() as recorder:
+            report = run_loop(policy, driver, trials=trials, max_seconds=max_seconds, recorder=recorder)
+    finally:
+        driver.close()
+    facts = report.plain()
+    _show(facts, as_json, lambda: _table("run", [{k: v for k, v in facts.items() if not isinstance(v, dict | list)}]))
+    if not report.completed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def twin(
+    robot: Annotated[str, typer.Argument(help="Which robot to stand in for.")] = "servo_arm",
+    port: Annotated[int, typer.Option(help="UDP port on 127.0.0.1; 0 = any free one.")] = 0,
+    worlds: Annotated[int, typer.Option(min=1, help="Held-out worlds to play, one trial each.")] = 1,
+    first_world: Annotated[int, typer.Option(min=0, help="Index of the first.")] = 0,
+    seed: Seed = 0,
+    effect: Effect = "cable+cogging",
+    pace: Annotated[str, typer.Option(help="realtime, or lockstep: wait for each command.")] = "realtime",
+    as_json: Json = False,
+) -> None:
+    """Run a simulated robot as hardware would be: a process of its own behind UDP, which alone keeps the score."""
+    from robots.twin.server import TwinSettings, serve
+
+    given = dict(robot=robot, port=port, worlds=worlds, first_world=first_world, seed=seed, effect=effect, pace=pace)
+    settings = TwinSettings.parse(given, "twin")
+    score = serve(settings, lambda bound: _announce(f"udp://{settings.host}:{bound}")).plain()
+    _show(score, as_json, lambda: _table("score", score["worlds"]))
+
+
+@app.command()
+def demo(
+    to: Annotated[Path, typer.Option("--to", "-o", help="Where everything goes.")] = Path("runs/demo"),
+    steps: Annotated[int | None, typer.Option(help="Training steps of each arm; default: the arms' own.")] = None,
+    worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds of the comparison.")] = 100,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """The main job, end to end: train three arms, export, adapt on a robot never seen, and compare."""
+    from sdk.demo import run_demo
+
+    summary = run_demo(to, steps=steps, worlds=worlds, seed=seed, console=err)
+    _show(summary, as_json, lambda: _demo_table(summary, to))
+
+
+def main() -> None:
+    """Run the command line; mistakes end with one line that says what to do, not with a traceback."""
+    from domain_rand.schema import ConfigError
+    from export.manifest import BundleError
+    from robots.drivers.base import DriverError
+    from robots.safety import UnsafeCommand
+
+    try:
+        app()
+    except (ConfigError, BundleError, DriverError, UnsafeCommand) as error:
+        err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        err.print(f"[red]error:[/] this command needs '{error.name}': pip install 'simshift[train]'", soft_wrap=True)
+        sys.exit(2)
+    except RuntimeError as error:
+        err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+def _refuse_changes(resume: bool, algo: str, held: str, config: Path | None, overrides: list[str] | None) -> None:
+    if resume and (algo != held or config or overrides):
+        raise typer.BadParameter(f"--resume continues the run as it was started ({held}); leave out other settings")
+
+
+def _announce(url: str) -> None:
+    print(json.dumps({"ready": url}), flush=True, file=sys.stderr)
+
+
+def _show(data: Any, as_json: bool, otherwise: Callable[[], object]) -> None:
+    if as_json:
+        print(json.dumps(data, default=str))
+    else:
+        otherwise()
+
+
+def _table(title: str, rows: list[dict[str, Any]]) -> None:
+    table = Table(title=title, title_justify="left")
+    for column in rows[0] if rows else ():
+        table.add_column(column)
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row.values()])
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, dict):
+        return " ".join(f"{k}={_cell(v)}" for k, v in value.items())
+    return ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else str(value)
+
+
+def _evaluation_row(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: result[key] for key in ("worlds", "mean", "ci95", "per_episode", "success")}
+
+
+def _demo_table(summary: dict[str, Any], folder: Path) -> None:
+    rows = [
+        {"arm": name, **_evaluation_row({"worlds": summary["worlds"], **arm})} for name, arm in summary["arms"].items()
+    ]
+    _table("return of a trial on held-out worlds", rows)
+    gap, last = summary["gap_closed"], summary["gap_closed_last_episode"]
+    out.print(f"gap closed {gap['mean']:.0%}, in the last episode {last['mean']:.0%}; picture: {folder / 'demo.png'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""From a run folder to a bundle: load the policy, evaluate it on held-out worlds, export, verify."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from domain_rand.schema import ConfigError
+from export.manifest import EvaluationRow, Manifest
+from export.writer import export_policy
+from robots.spec import load_robot
+from sdk.algos.base import algorithm_names, find_algorithm
+from sdk.evaluate import HELD_OUT, Evaluation, evaluate_run
+from sdk.statistics import Estimate, mean_ci95
+from sdk.train import load_policy
+
+
+def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: bool = False) -> Manifest:
+    """Export a run's last checkpoint as a verified bundle, with its returns on `worlds` held-out worlds inside.
+
+    Raises `ConfigError` for a run that cannot be deployed or read, `ExportError` and `ParityError` as `export_policy`.
+    """
+    config, policy, steps = load_policy(folder)
+    if not find_algorithm(config.algo).deployable:
+        deployable = [name for name in algorithm_names() if find_algorithm(name).deployable]
+        raise ConfigError(
+            f"{folder}: '{config.algo}' reads the true context, which no robot can sense; "
+            f"train one of: {', '.join(deployable)}"
+        )
+    spec, randomization = load_robot(config.robot)
+    evaluation = evaluate_run(folder, worlds, seed=config.seed)
+    return export_policy(
+        policy,
+        spec.contract,
+        randomization,
+        destination,
+        algorithm=config.algo,
+        seeds=[config.seed],
+        provenance={"control_steps": steps, "config": config.plain()},
+        evaluation=evaluation_rows(evaluation),
+        overwrite=overwrite,
+    )
+
+
+def evaluation_rows(evaluation: Evaluation) -> list[EvaluationRow]:
+    """Return the bundle's evaluation table: trial return, return by episode, share of time on target."""
+    rows = [_row(f"{HELD_OUT}/trial_return", evaluation.mean, "return")]
+    for k, column in enumerate(evaluation.per_episode.T, start=1):
+        rows.append(_row(f"{HELD_OUT}/episode_{k}_return", mean_ci95(column), "return"))
+    return [*rows, _row(f"{HELD_OUT}/on_target", mean_ci95(evaluation.success), "share of steps")]
+
+
+def _row(name: str, estimate: Estimate, unit: str) -> EvaluationRow:
+    return EvaluationRow(name=name, value=estimate.value, ci95=(estimate.low, estimate.high), unit=unit)
