@@ -36,7 +36,8 @@ class Latency:
         if not self.count:
             return 0.0
         rank = max(1, int(np.ceil(self.count * percent / 100)))
-        return min(float(np.searchsorted(np.cumsum(self._counts), rank) + 1), self.max_us)
+        bin_us = int(np.searchsorted(np.cumsum(self._counts), rank))
+        return self.max_us if bin_us == LONGEST_US else min(bin_us + 1.0, self.max_us)
 
     def plain(self) -> dict[str, Any]:
         """Return the summary and a histogram in powers of two, as JSON-compatible data."""
