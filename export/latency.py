@@ -14,14 +14,10 @@ import numpy as np
 
 from export.bundle import STEP_GRAPH, Bundle
 from export.manifest import TensorSpec
+from export.runtime.latency import preemptions
 from export.runtime.policy import Policy
 from export.runtime.session import BoundGraph, open_session
 from export.verify import read_golden
-
-try:
-    import resource
-except ImportError:  # not on Windows: there no tick is known to be interrupted
-    resource = None  # type: ignore[assignment]
 
 WARM_UP = 20
 
@@ -126,17 +122,11 @@ def _time(tick: Tick, count: int, wait: float) -> tuple[Sequence[float], Sequenc
         due += wait
         if wait:
             time.sleep(max(0.0, due - time.perf_counter()))
-        switches, start = _switches(), time.perf_counter_ns()
+        before, start = preemptions(), time.perf_counter_ns()
         tick()
         durations.append((time.perf_counter_ns() - start) / 1e3)
-        interrupted.append(_switches() != switches)
+        interrupted.append(preemptions() != before)
     return durations, interrupted
-
-
-def _switches() -> int:
-    """Involuntary context switches of this thread up to now; 0 where the system does not tell."""
-    who = getattr(resource, "RUSAGE_THREAD", None)
-    return 0 if who is None else resource.getrusage(who).ru_nivcsw
 
 
 def _summary(name: str, paced: bool, durations: Sequence[float], interrupted: Sequence[bool]) -> TickTimes:

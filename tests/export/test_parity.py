@@ -33,7 +33,7 @@ def run(policy: nn.Module, world: RobotEnv, exported: nn.Module | None = None, s
 
 
 def test_parity_is_long_and_crosses_every_kind_of_reset(world: RobotEnv) -> None:
-    parity, trace = run(TinyGru(), world, steps=1000)
+    parity, _ = run(TinyGru(), world, steps=1000)
     assert (parity.steps, parity.trials, parity.episodes) == (4 * TRIAL, 4, 12)
     assert parity.max_abs_error <= PARITY_TOLERANCE
     require_parity(parity)

@@ -66,7 +66,7 @@ def test_it_does_in_closed_loop_what_torch_does_in_training(
             )
         given = [torch.from_numpy(np.array([v], dtype=np.float32)) for v in (obs, world.last_action, [0.0], [begins])]
         with torch.no_grad():
-            mean, carry = trained.step(*given, carry)
+            mean, carry = trained.step(*given, carry=carry)
         command = policy.step(named(policy.contract, obs), episode_start=begins)
         obs, _, terminated, truncated, _ = world.step(mean[0].numpy())
         assert command["shoulder"] == pytest.approx(world.robot.limiter.last[0], abs=1e-3)

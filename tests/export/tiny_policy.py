@@ -78,7 +78,7 @@ class EpisodicGru(TinyGru):
 class Memoryless(nn.Module):
     """Reads the observation and nothing else."""
 
-    inputs = ("obs",)
+    inputs: tuple[str, ...] = ("obs",)
     carry_spec: tuple[CarryState, ...] = ()
 
     def __init__(self) -> None:
