@@ -117,7 +117,8 @@ class _Run:
         self._policy, self._driver = policy, driver
         self._control_dt = features.control_dt
         self._max_refusals = max_refusals
-        self._listeners = [listen for listen in (recorder and recorder.add, on_tick) if listen]
+        record = None if recorder is None else recorder.add
+        self._listeners = [listen for listen in (record, on_tick) if listen is not None]
         self._all, self._undisturbed = Latency(), Latency()
         self._ticks = self._trials = self._episodes = self._slow = self._skipped = self._preempted = 0
         self._refused = {BadReading: 0, UnsafeCommand: 0}

@@ -8,22 +8,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import inf, nan
+from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
 from export.bundle import Bundle
 from export.runtime.loop import RunReport, loaded_modules, run_loop
 from export.runtime.policy import Policy
-from export.runtime.recorder import Tick
+from export.runtime.recorder import Recorder, Tick, load_recording
 from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, Driver, Features, Reading
 from robots.drivers.sim import SimDriver
 from robots.drivers.udp import UdpDriver
 from robots.packets import Kind
 from tests.export.tiny_policy import TinyGru, servo_arm, tiny_bundle
-from tests.robots.twin_process import HandMadeRobot, TwinProcess, sense
+from tests.robots.twin_process import HandMadeRobot, TwinProcess, play_in_process, sense
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,17 @@ def test_the_exported_policy_drives_the_twin_as_it_drives_the_simulation(bundle:
     assert (over_udp.skipped_readings, over_udp.refused_readings, score.clamped_commands) == (0, 0, 0)
     assert over_udp.latency.count == over_udp.preempted_ticks + over_udp.latency_undisturbed.count == 600
     assert json.loads(json.dumps(over_udp.plain()))["latency"]["count"] == 600
+
+
+def test_a_recorded_run_replays_to_the_same_score(bundle: Bundle, tmp_path: Path) -> None:
+    driver = SimDriver()
+    with Recorder(tmp_path / "run.npz", bundle.manifest.contract) as recorder:
+        drive(Policy(bundle), driver, recorder=recorder)
+    recording = load_recording(tmp_path / "run.npz")
+    assert len(recording.time) == 300
+    assert np.flatnonzero(recording.episode_start).tolist() == [0, 100, 200]
+    again = play_in_process(lambda trials, tick: trials.step([recording.sent["shoulder"][tick]]), effect="none")
+    assert again == driver.scores
 
 
 def test_trials_and_seconds_end_a_run(bundle: Bundle) -> None:
