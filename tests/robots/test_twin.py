@@ -154,6 +154,19 @@ def test_a_silent_client_ends_its_lockstep_trial_and_is_scored(twin: TwinProcess
     )
 
 
+def test_control_c_keeps_the_score(twin: TwinProcess) -> None:
+    driver = connected(twin.start(pace="lockstep"))
+    for _ in range(10):
+        driver.read()
+        driver.write({"shoulder": 4.0})
+    driver.read()
+    twin.interrupt()
+    score = twin.score()
+    driver.close()
+    assert score.stopped == "interrupted"
+    assert [(world.ticks, world.complete) for world in score.worlds] == [(10, False)]
+
+
 def test_another_client_may_play_the_next_world(twin: TwinProcess) -> None:
     port = twin.start(pace="lockstep", worlds=2)
     first = connected(port)

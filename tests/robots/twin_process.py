@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import signal
 import socket
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -40,6 +42,11 @@ class TwinProcess:
 
     def score(self) -> TwinScore:
         return self._receive()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        assert self.process.pid
+        os.kill(self.process.pid, signal.SIGINT)
 
     def kill(self) -> None:
         self.process.kill()
