@@ -91,6 +91,7 @@ class Twin:
             raise
         self.port = self._link.port
         self._score = TwinScore(settings)
+        self._reasons: list[str] = []
         self._sequence = 0
 
     def run(self) -> TwinScore:
@@ -103,7 +104,7 @@ class Twin:
             self._play_all()
         except KeyboardInterrupt:
             self._trials.abort()
-            self._score.stopped = "interrupted"
+            self._note("interrupted")
         self._score.worlds = self._trials.scores
         for count in ("clients", "late_commands", "bad_packets"):
             setattr(self._score, count, getattr(self._link, count))
@@ -126,8 +127,13 @@ class Twin:
         timeout = self.settings.client_timeout if self._link.clients else None
         here = self._link.wait_for_client(timeout)
         if not here:
-            self._score.stopped = f"no client for {timeout:g} s with {self._trials.left} worlds left"
+            left = f"{self._trials.left} world{'s' if self._trials.left > 1 else ''} left"
+            self._note(f"no client for {timeout:g} s, {left}")
         return here
+
+    def _note(self, reason: str) -> None:
+        self._reasons.append(reason)
+        self._score.stopped = "; ".join(self._reasons)
 
     def _send_end(self) -> None:
         """Tell the client that the trial is over; one that does not hear it is gone."""
@@ -155,7 +161,7 @@ class Twin:
         while self._trials.running:
             answer = self._wait_for_answer(self._sense())
             if answer is None:
-                self._score.stopped = f"the client went silent in world {self._trials.world}, its trial was given up"
+                self._note(f"the client went silent in world {self._trials.world}, its trial was given up")
                 self._trials.abort()
             else:
                 self._act(answer)
