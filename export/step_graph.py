@@ -38,11 +38,25 @@ class StepPolicy(Protocol):
 
 
 def frozen_copy(policy: Any) -> Any:
-    """Return a copy on the CPU, in evaluation mode, without gradients; raises `ExportError` for another interface."""
+    """Return a copy on the CPU, in evaluation mode, with nothing but parameters, buffers and settings.
+
+    Raises `ExportError` for a module of another interface.
+    """
     missing = [name for name in ("inputs", "carry_spec", "step") if not hasattr(policy, name)]
     if missing:
         raise ExportError(f"{type(policy).__name__} has no {', '.join(missing)}; see export.step_graph.StepPolicy")
-    return copy.deepcopy(policy).cpu().eval().requires_grad_(False)
+    frozen = copy.deepcopy(policy).cpu().eval().requires_grad_(False)
+    for module, name in _stashed(frozen):
+        delattr(module, name)
+    return frozen
+
+
+def _stashed(policy: nn.Module) -> list[tuple[nn.Module, str]]:
+    """Tensors kept beside parameters, buffers and carry: a true context, a hidden memory.
+
+    They would enter the graph as constants. Without them, a policy that reads one cannot be traced.
+    """
+    return [(m, name) for m in policy.modules() for name, value in vars(m).items() if isinstance(value, Tensor)]
 
 
 class StepGraph(nn.Module):

@@ -49,9 +49,19 @@ def _trace(graph: StepGraph) -> onnx.ModelProto:
                 verbose=False,
             )
     except Exception as error:
-        raise ExportError(f"{type(graph.policy).__name__}.step cannot be traced: {error}") from error
+        raise ExportError(
+            f"{type(graph.policy).__name__}.step cannot be traced: {_first_cause(error)}. It may use tensors only from "
+            "its arguments, parameters and buffers, and must not branch on their values"
+        ) from error
     assert program is not None
     return program.model_proto
+
+
+def _first_cause(error: BaseException) -> str:
+    """The first line of what went wrong first: the exporter wraps it in pages of advice."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 @contextlib.contextmanager

@@ -83,6 +83,21 @@ def test_a_policy_that_cannot_be_traced_is_named() -> None:
         to_onnx(StepGraph(Branching(), servo_arm()[0]))
 
 
+class Oracle(Memoryless):
+    """Reads the true context, which only simulation knows, from where training left it."""
+
+    def step(self, obs, *others):  # type: ignore[no-untyped-def]
+        return self.net(obs) + self.context[:, :1], ()
+
+
+def test_a_context_left_behind_by_training_cannot_slip_in_as_a_constant() -> None:
+    policy = Oracle()
+    policy.context = torch.ones(1, 9)
+    with pytest.raises(ExportError, match="has no attribute 'context'"):
+        to_onnx(StepGraph(policy, servo_arm()[0]))
+    assert policy.context.shape == (1, 9)
+
+
 class Constant(Memoryless):
     """Carries adapted weights along without changing them."""
 

@@ -82,6 +82,7 @@ def test_the_card_tells_what_a_person_must_know(bundle: Bundle) -> None:
         "| success | 0.5 | 0.4 to 0.6 | 1 |",
         "## Intended use and limits",
         "simshift verify BUNDLE",
+        "simshift run BUNDLE --robot udp://HOST:PORT",
     ):
         assert line in card
 
