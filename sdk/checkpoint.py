@@ -54,7 +54,7 @@ class RunFolder:
         _replace(part, self.path / CHECKPOINT)
 
     def load(self) -> dict[str, Any]:
-        """Return the last checkpoint; raises `ConfigError` when there is none, or it is damaged or of another version."""
+        """Return the last checkpoint; raises `ConfigError` when it is missing, damaged or of another version."""
         path = self.path / CHECKPOINT
         if not path.is_file():
             raise ConfigError(f"{self.path} has no {CHECKPOINT}: the run stopped before its first one; start it again")

@@ -164,8 +164,8 @@ def twin(
     """Run a simulated robot as hardware would be: a process of its own behind UDP, which alone keeps the score."""
     from robots.twin.server import TwinSettings, serve
 
-    given = dict(robot=robot, port=port, worlds=worlds, first_world=first_world, seed=seed, effect=effect, pace=pace)
-    settings = TwinSettings.parse(given, "twin")
+    where, which = {"robot": robot, "port": port}, {"worlds": worlds, "first_world": first_world, "seed": seed}
+    settings = TwinSettings.parse({**where, **which, "effect": effect, "pace": pace}, "twin")
     score = serve(settings, lambda bound: _announce(f"udp://{settings.host}:{bound}")).plain()
     _show(score, as_json, lambda: _table("score", score["worlds"]))
 
@@ -183,6 +183,21 @@ def demo(
 
     summary = run_demo(to, steps=steps, worlds=worlds, seed=seed, console=err)
     _show(summary, as_json, lambda: _demo_table(summary, to))
+
+
+@app.command()
+def benchmark(
+    check: Annotated[bool, typer.Option("--check", help="Exit with status 1 when a bar does not hold.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show every recorded result beside its bar; `make bench` records them."""
+    from sdk.results import read_results, table
+
+    rows = table(read_results())
+    missed = [row for row in rows if row["holds"] is False]
+    _show(rows, as_json, lambda: _table("missed" if check else "results", missed if check else rows))
+    if check and missed:
+        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -47,9 +47,11 @@ def run_demo(folder: Path, *, steps: int | None, worlds: int, seed: int, console
 
     Arms that are already trained to the end of the same configuration are used as they are.
     """
+    start = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     overrides = [f"seed={seed}"] + ([] if steps is None else [f"steps={steps}"])
     train_side_by_side({arm: resolve_config(arm, None, overrides) for arm in ARMS}, folder, console)
+    trained = time.monotonic()
     parity = {}
     for arm in DEPLOYED:
         with console.status(f"exporting {arm}, verifying it in closed loop"):
@@ -60,7 +62,8 @@ def run_demo(folder: Path, *, steps: int | None, worlds: int, seed: int, console
         played["oracle"] = evaluate_run(folder / "oracle", worlds, seed=seed, effect=EFFECT)
     with console.status("live, at the control rate"):
         _, live, score = _through_runtime(folder, "rl2", LIVE_TRIALS, seed, record=True)
-    summary = summarize(played, live, max(parity.values()))
+    seconds = {"training": trained - start, "total": time.monotonic() - start}
+    summary = {**summarize(played, live, max(parity.values())), "seconds": seconds}
     draw(folder / "demo.png", played, load_recording(folder / "live.npz"), score["worlds"])
     write_atomic(folder / "summary.json", json.dumps(summary, indent=2).encode())
     return summary

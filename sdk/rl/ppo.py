@@ -32,9 +32,9 @@ Horizon = Literal["episode", "trial"]
 class PpoConfig(Schema):
     """Settings of the base learner."""
 
-    lr: float = Field(default=1e-3, gt=0, description="Adam step size at the start; falls linearly to a twentieth")
+    lr: float = Field(default=2e-3, gt=0, description="Adam step size at the start; falls linearly to a twentieth")
     epochs: int = Field(default=4, ge=1)
-    minibatches: int = Field(default=4, ge=1)
+    minibatches: int = Field(default=12, ge=1)
     clip: float = Field(default=0.2, gt=0)
     gamma: float = Field(default=0.98, gt=0, lt=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)

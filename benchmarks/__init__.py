@@ -1,0 +1,1 @@
+"""Runnable comparisons; each writes one file under `benchmarks/results/`."""

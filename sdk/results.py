@@ -1,0 +1,124 @@
+"""Results are files: every figure the project claims, with the command that wrote it and the bar it was held against."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from domain_rand.schema import ConfigError, Schema
+from sdk.statistics import Estimate
+
+RESULTS = Path("benchmarks/results")
+
+
+class Row(Schema):
+    """One measured number; `bar` says in words what it had to reach and `holds` whether it did."""
+
+    name: str
+    value: float
+    ci95: tuple[float, float] | None = None
+    unit: str
+    reference: dict[str, float] = {}
+    bar: str | None = None
+    holds: bool | None = None
+
+
+class Result(Schema):
+    """One results file."""
+
+    benchmark: str
+    command: str
+    commit: str
+    date: datetime.date
+    machine: dict[str, str | int]
+    seeds: tuple[int, ...]
+    wall_s: float = Field(ge=0)
+    rows: tuple[Row, ...]
+
+
+def at_least(name: str, value: float | Estimate, unit: str, bar: float, **reference: float) -> Row:
+    """Return a row that holds when its value is no smaller than `bar`."""
+    return _barred(name, value, unit, f">= {bar:g}", _value(value) >= bar, reference)
+
+
+def at_most(name: str, value: float | Estimate, unit: str, bar: float, **reference: float) -> Row:
+    """Return a row that holds when its value is no larger than `bar`."""
+    return _barred(name, value, unit, f"<= {bar:g}", _value(value) <= bar, reference)
+
+
+def measured(name: str, value: float | Estimate, unit: str, **reference: float) -> Row:
+    """Return a row without a bar."""
+    return _barred(name, value, unit, None, None, reference)
+
+
+def write_result(benchmark: str, command: str, seeds: list[int], wall_s: float, rows: list[Row]) -> Path:
+    """Write `benchmarks/results/<benchmark>.json`, stamped with commit, date and machine; returns the path."""
+    result = Result(
+        benchmark=benchmark,
+        command=command,
+        commit=_commit(),
+        date=datetime.date.today(),
+        machine={"cpu": _cpu(), "cores": os.cpu_count() or 1, "python": platform.python_version()},
+        seeds=tuple(seeds),
+        wall_s=round(wall_s, 1),
+        rows=tuple(rows),
+    )
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{benchmark}.json"
+    path.write_text(result.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def read_results(folder: Path = RESULTS) -> list[Result]:
+    """Read all results files; raises `ConfigError` naming a file that does not parse, or an empty folder."""
+    paths = sorted(folder.glob("*.json"))
+    if not paths:
+        raise ConfigError(f"{folder} holds no results; run this in the project's folder, after make bench")
+    return [Result.load(path) for path in paths]
+
+
+def table(results: list[Result]) -> list[dict[str, Any]]:
+    """Return one plain row for each measured number of all files."""
+    return [
+        {
+            "benchmark": result.benchmark,
+            "name": row.name,
+            "value": row.value,
+            "ci95": row.ci95 or "",
+            "unit": row.unit,
+            "bar": row.bar or "",
+            "holds": "" if row.holds is None else row.holds,
+        }
+        for result in results
+        for row in result.rows
+    ]
+
+
+def _barred(
+    name: str, value: float | Estimate, unit: str, bar: str | None, holds: bool | None, reference: dict[str, float]
+) -> Row:
+    ci95 = (value.low, value.high) if isinstance(value, Estimate) else None
+    return Row(name=name, value=_value(value), ci95=ci95, unit=unit, reference=reference, bar=bar, holds=holds)
+
+
+def _value(value: float | Estimate) -> float:
+    return value.value if isinstance(value, Estimate) else float(value)
+
+
+def _commit() -> str:
+    answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "unknown"
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
