@@ -63,6 +63,11 @@ def test_a_delay_holds_a_command_back_by_exactly_its_physics_steps(k: int) -> No
     assert respond(delayed, commands) == [0.0] * k + sent[: len(sent) - k]
 
 
+@pytest.mark.parametrize(("delay", "k"), [(0.0024, 0), (0.0026, 1), (0.0149, 3), (0.0151, 3)])
+def test_a_delay_is_rounded_to_the_nearest_physics_step(delay: float, k: int) -> None:
+    assert respond(bank(Actuator(torque_limit=10, delay=delay)), [1.0]) == [0.0] * k + [1.0] * (STEPS - k)
+
+
 def test_joints_have_delays_of_their_own() -> None:
     both = bank(Actuator(torque_limit=10, delay=2 * DT), Actuator(torque_limit=10))
     both.hold([1.0, 5.0])
