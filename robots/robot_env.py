@@ -79,23 +79,19 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         normalized = action.tolist()
         if not all(map(isfinite, normalized)):
             raise UnsafeCommand(f"action {normalized} is not finite")
-        normalized = [min(max(a, -1.0), 1.0) for a in normalized]
-        self.robot.step([o + s * a for o, s, a in zip(self._offset, self._scale, normalized, strict=True)])
-        return self._outcome(normalized)
+        triples = zip(self._offset, self._scale, normalized, strict=True)
+        return self.step_command([o + s * min(max(a, -1.0), 1.0) for o, s, a in triples])
 
     def step_command(self, command: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period under a command in the contract's unit and joint order, as a driver gives it.
 
-        Effort is scored on what was sent after clamping. Raises `UnsafeCommand`, with nothing moved, when the command
+        Raises `UnsafeCommand`, with nothing moved, when the command
         is not finite or has the wrong size.
         """
         self.robot.step(command)
-        return self._outcome(self.last_action)
-
-    def _outcome(self, normalized: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         self.step_count += 1
         joint_pos, episode = self.robot.world.joint_pos, self.episode
-        reward = episode.reward(self.step_count, joint_pos, normalized)
+        reward = episode.reward(self.step_count, joint_pos, self.last_action)
         terminated = episode.terminated(joint_pos)
         return self._observe(), reward, terminated, self.step_count >= episode.horizon, {}
 

@@ -20,7 +20,7 @@ class TrackTarget(Schema):
     episode_time: float = Field(default=2.0, gt=0)
     hold_time: float = Field(default=1.0, gt=0, description="time between jumps of the target")
     target_range: tuple[float, float] = (-1.2, 1.2)
-    sharpness: float = Field(default=4.0, gt=0, description="of the closeness reward [1/rad²]")
+    sharpness: float = Field(default=8.0, gt=0, description="of the closeness reward [1/rad²]")
     effort_weight: float = Field(default=0.02, ge=0)
     success_error: float = Field(default=0.15, gt=0, description="error that counts as on target [rad]")
     start_pos_std: float = Field(default=0.05, ge=0, description="spread of the joint position at reset [rad]")
