@@ -14,7 +14,7 @@ from robots.contract import Contract
 Carry = tuple[Tensor, ...]
 
 
-class ExportError(ValueError):
+class ExportError(RuntimeError):
     """A policy that cannot become a graph; the message says what to change."""
 
 
