@@ -120,7 +120,7 @@ def _estimate(data: dict[str, Any]) -> Estimate:
 def main() -> None:
     """Run everything and write `benchmarks/results/main_job.json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--demo", type=Path, default=Path("runs/main_job"), help="folder of the demo; new = trained now")
+    parser.add_argument("--demo", type=Path, default=Path("runs/main_job"), help="where the demo goes")
     folder = parser.parse_args().demo
     start = time.monotonic()
     summary = run_demo(folder, steps=None, worlds=200, seed=0, console=Console(stderr=True))

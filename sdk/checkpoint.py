@@ -28,11 +28,12 @@ class RunFolder:
 
     @staticmethod
     def create(path: Path, config: TrainConfig) -> RunFolder:
-        """Begin a new run; raises `ConfigError` when the folder holds one already."""
+        """Begin a new run; raises `ConfigError` when the folder holds one that got as far as a checkpoint."""
         run = RunFolder(path)
-        if run.is_started:
+        if run.has_checkpoint:
             raise ConfigError(f"{path} holds a run already: continue it with --resume, or choose another folder")
         path.mkdir(parents=True, exist_ok=True)
+        run.keep_metrics_before(0)
         write_atomic(path / CONFIG, config.to_yaml().encode())
         return run
 
@@ -41,10 +42,17 @@ class RunFolder:
         """Whether the folder holds a run."""
         return (self.path / CONFIG).is_file()
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is something to continue from, or to evaluate."""
+        return (self.path / CHECKPOINT).is_file()
+
     def config(self) -> TrainConfig:
         """Return the configuration the run was started with."""
         if not self.is_started:
-            raise ConfigError(f"{self.path} is not a run: it has no {CONFIG}")
+            raise ConfigError(
+                f"{self.path} is not a run: it has no {CONFIG}; start one with: simshift train ALGO --to {self.path}"
+            )
         return TrainConfig.load(self.path / CONFIG)
 
     def save(self, state: dict[str, Any]) -> None:
@@ -56,8 +64,8 @@ class RunFolder:
     def load(self) -> dict[str, Any]:
         """Return the last checkpoint; raises `ConfigError` when it is missing, damaged or of another version."""
         path = self.path / CHECKPOINT
-        if not path.is_file():
-            raise ConfigError(f"{self.path} has no {CHECKPOINT}: the run stopped before its first one; start it again")
+        if not self.has_checkpoint:
+            raise ConfigError(f"{self.path} has no {CHECKPOINT}: the run stopped before its first; go on with --resume")
         try:
             state: dict[str, Any] = torch.load(path, weights_only=True)
         except Exception as error:

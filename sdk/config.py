@@ -43,7 +43,10 @@ def resolve_config(algo: str, file: Path | None = None, overrides: list[str] | N
     data: dict[str, Any] = {"algo": algo, **read_yaml(default)}
     if file is not None:
         data = _merged(data, read_yaml(file))
-    return TrainConfig.parse(with_overrides(data, overrides or []), str(file or default))
+    config = TrainConfig.parse(with_overrides(data, overrides or []), str(file or default))
+    if config.algo != algo:
+        raise ConfigError(f"asked to train '{algo}', but the settings say algo: {config.algo}")
+    return config
 
 
 def _merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:

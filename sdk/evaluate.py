@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,5 @@ def by_episode(rollout: Rollout) -> Evaluation:
     """Split whole trials into episodes of equal length at their ends."""
     ends = (rollout.terminated + rollout.truncated).clamp(max=1)[:, 0]
     bounds: Sequence[int] = [0, *(ends.nonzero().squeeze(-1) + 1).tolist()]
-    spans = zip(bounds[:-1], bounds[1:], strict=True)
-    sums = [rollout.reward[first:last].sum(0).numpy() for first, last in spans]
+    sums = [rollout.reward[first:last].sum(0).numpy() for first, last in pairwise(bounds)]
     return Evaluation(np.stack(sums, axis=1).astype(np.float64), rollout.success.mean(0).numpy())

@@ -1,4 +1,4 @@
-"""Results are files: every figure the project claims, with the command that wrote it and the bar it was held against."""
+"""Results are files: every figure the project claims, the command that wrote it and the bar it was held against."""
 
 from __future__ import annotations
 

@@ -59,8 +59,8 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     `ConfigError` for a bad configuration or folder, `WorkerError` when a worker process is lost.
     """
     torch.set_num_threads(1)
-    run = RunFolder(folder) if resume else RunFolder.create(folder, config)
     shape = robot_shape(config.robot)
+    run = RunFolder(folder) if resume else RunFolder.create(folder, config)
     policy = build_policy(config, shape, shape.needs_reward)  # type: ignore[arg-type]
     learner = Ppo(policy, config.ppo, find_algorithm(config.algo).horizon, config.seed)
     first = _restore(run, learner) if resume else 0
@@ -84,8 +84,7 @@ def _iterate(run: RunFolder, learner: Ppo, engine: LocalEngine, iterations: rang
         run.save(_snapshot(learner, iteration + 1))
         for name, value in row.items():
             writer.add_scalar(name, value, row["steps"])
-        done_here = (iteration + 1 - iterations.start) * steps_each
-        rate = done_here / (time.monotonic() - start)
+        rate = (iteration + 1 - iterations.start) * steps_each / (time.monotonic() - start)
         report(Progress(int(row["steps"]), iterations.stop * steps_each, rate, row))
     writer.close()
 
@@ -115,6 +114,10 @@ def _snapshot(learner: Ppo, iteration: int) -> dict[str, Any]:
 
 
 def _restore(run: RunFolder, learner: Ppo) -> int:
+    """Return the first iteration to play: the one after the last checkpoint, 0 when there is none yet."""
+    if not run.has_checkpoint:
+        run.keep_metrics_before(0)
+        return 0
     state = run.load()
     learner.policy.load_state_dict(state["policy"])
     learner.optimizer.load_state_dict(state["optimizer"])

@@ -53,7 +53,7 @@ class LocalEngine:
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
-        for rank in range(config.workers):
+        for rank in range(min(config.workers, config.trials)):
             ours, theirs = context.Pipe()
             process = context.Process(target=_work, args=(theirs, config), daemon=True, name=f"worker {rank}")
             process.start()
@@ -68,9 +68,9 @@ class LocalEngine:
         if self._here is not None:
             return collect_in_waves(self._here, policy, indices.tolist(), config.seed, "train")
         weights = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
-        for rank, part in enumerate(np.array_split(indices, config.workers)):
+        for rank, part in enumerate(np.array_split(indices, len(self._pipes))):
             self._send(rank, (weights, part.tolist()))
-        return Rollout.join([self._receive(rank) for rank in range(config.workers)])
+        return Rollout.join([self._receive(rank) for rank in range(len(self._pipes))])
 
     def close(self) -> None:
         """End all workers."""
@@ -111,7 +111,7 @@ def _work(pipe: Connection, config: TrainConfig) -> None:
             policy.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
             rollout = collect_in_waves(worlds, policy, indices, config.seed, "train")
             pipe.send({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in vars(rollout).items()})
-    except (EOFError, KeyboardInterrupt):
+    except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the learner is gone
         return
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")

@@ -6,6 +6,7 @@ Both heads are Gaussian means; the spread is one learned parameter per action. M
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +19,7 @@ from sdk.rl.rollout import Carry, Rollout
 def mlp(sizes: Sequence[int], last_gain: float = 1.0) -> nn.Sequential:
     """Build a tanh network with orthogonal weights; `last_gain` scales the output layer."""
     layers: list[nn.Module] = []
-    for i, (fan_in, fan_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         linear = nn.Linear(fan_in, fan_out)
         nn.init.orthogonal_(linear.weight, last_gain if last else 2**0.5)
@@ -110,9 +111,9 @@ class GruPolicy(nn.Module):
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
         """Return the mean action `[N, A]` and the memory after reading one observation."""
-        gru, features = self.gru, self.normalizer(obs)
+        features = self.normalizer(obs)
         x = self._read(features, last_action, last_reward, episode_start)
-        memory = torch.gru_cell(x, carry[0], gru.weight_ih_l0, gru.weight_hh_l0, gru.bias_ih_l0, gru.bias_hh_l0)
+        memory = torch.gru_cell(x, carry[0], *self.gru.all_weights[0])
         return torch.tanh(self.actor(torch.cat([memory, features], -1))), (memory,)
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:

@@ -122,7 +122,7 @@ class Ppo:
         rows = []
         for _ in range(self.config.epochs):
             order = rng.permutation(batch.value.shape[1])
-            for part in np.array_split(order, self.config.minibatches):
+            for part in np.array_split(order, min(self.config.minibatches, len(order))):
                 rows.append(self._descend(batch.pick(torch.from_numpy(part))))
         self.policy.normalizer.update(rollout.obs)  # type: ignore[union-attr, operator]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}

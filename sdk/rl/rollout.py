@@ -96,7 +96,8 @@ def collect(
         last_action = torch.where(started, 0.0, _tensor(result.sent_action))
         last_reward = _tensor(result.reward)[:, None]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    return Rollout(*columns, context=_tensor(context).expand(steps, -1, -1))
+    columns.append(_tensor(context).expand(steps, -1, -1))
+    return Rollout(*columns)
 
 
 def _action_noise(indices: list[int], steps: int, size: int, seed: int, stream: str) -> Tensor:
