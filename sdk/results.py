@@ -100,6 +100,29 @@ def table(results: list[Result]) -> list[dict[str, Any]]:
     ]
 
 
+def markdown(results: list[Result]) -> str:
+    """Return the benchmarks page of the documentation: one section a file, one line a number."""
+    lines = ["# Measured", "", "Generated from `benchmarks/results/` by `make docs`; do not edit.", ""]
+    for result in results:
+        cpu, cores = result.machine["cpu"], result.machine["cores"]
+        lines += [f"## {result.benchmark}", ""]
+        lines += [
+            f"`{result.command}` at {result.commit}, {result.date}, {cores} cores ({cpu}), {result.wall_s:.0f} s.",
+            "",
+        ]
+        lines += ["| what | value | 95 % interval | unit | beside | bar | holds |", "|---|---|---|---|---|---|---|"]
+        lines += [_markdown_row(row) for row in result.rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _markdown_row(row: Row) -> str:
+    interval = f"{row.ci95[0]:.4g} to {row.ci95[1]:.4g}" if row.ci95 else ""
+    beside = ", ".join(f"{name} {value:.4g}" for name, value in row.reference.items())
+    holds = {None: "", True: "yes", False: "**no**"}[row.holds]
+    return f"| {row.name} | {row.value:.4g} | {interval} | {row.unit} | {beside} | {row.bar or ''} | {holds} |"
+
+
 def _barred(
     name: str, value: float | Estimate, unit: str, bar: str | None, holds: bool | None, reference: dict[str, float]
 ) -> Row:

@@ -1,0 +1,22 @@
+"""What the documentation claims is what the results files hold, and the project speaks of itself alone."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from sdk.results import markdown, read_results
+
+ROOT = Path(__file__).parents[1]
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
+
+
+def test_the_benchmarks_page_is_generated_from_the_results_files() -> None:
+    page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert page == markdown(read_results(ROOT / "benchmarks/results")), "run: make docs"
+
+
+def test_every_link_leads_somewhere() -> None:
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    missing = [(p.name, link) for p in pages for link in LINK.findall(p.read_text()) if not (p.parent / link).exists()]
+    assert not missing
