@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from domain_rand.schema import ConfigError
+from sdk.algos.base import Sizes, find_algorithm
+from sdk.config import PolicyConfig
+from sdk.nn.policies import GruPolicy, MlpPolicy
+from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, prepare
+from sdk.rl.rollout import Rollout, collect, side_by_side
+from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
+
+SIZES = Sizes(obs=2, action=1, context=1, reads_reward=True)
+
+
+def untrained(algo: str, sizes: Sizes = SIZES) -> nn.Module:
+    """A policy whose actions already depend strongly on what it reads."""
+    torch.manual_seed(0)
+    policy = find_algorithm(algo).build(sizes, PolicyConfig(hidden=(16,), memory=8))
+    nn.init.orthogonal_(policy.actor[-1].weight)
+    return policy
+
+
+def played(policy: nn.Module, trials: int = 4) -> Rollout:
+    return collect(TwoArms(trials), policy, list(range(trials)), seed=0, stream="train")  # type: ignore[arg-type]
+
+
+def column(*values: float) -> Tensor:
+    return torch.tensor(values)[:, None]
+
+
+# --- advantages ------------------------------------------------------------------------------------------------------
+
+
+class Followed:
+    """A critic whose opinion of what followed each step is given."""
+
+    def __init__(self, *values: float) -> None:
+        self._values = column(*values)
+
+    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
+        return self._values
+
+
+def block(reward: Tensor, terminated: Tensor, truncated: Tensor) -> Rollout:
+    """A rollout of which only what advantages read is filled in."""
+    parts = dict.fromkeys(Rollout.__dataclass_fields__, torch.zeros(*reward.shape, 1))
+    return Rollout(**{**parts, "reward": reward, "terminated": terminated, "truncated": truncated})
+
+
+@pytest.mark.parametrize(
+    ("horizon", "expected"),
+    [
+        # rewards count (1 − γ)-fold: 0.5, 1, 1.5; step 1 is a terminal: δ = 0.5, 1 − 1, 1
+        ("episode", [0.5, 0.0, 1.0]),
+        # step 1 is followed by 9 like any other: δ = 0.5, 4.5, 1; each carries 0.25 of what follows
+        ("trial", [1.6875, 4.75, 1.0]),
+    ],
+)
+def test_the_horizon_says_where_sums_stop(horizon: Horizon, expected: list[float]) -> None:
+    config = PpoConfig(gamma=0.5, gae_lambda=0.5)
+    rollout = block(column(1, 2, 3), column(0, 1, 0), column(0, 0, 1))
+    value = column(0.5, 1.0, 1.5)
+    advantage, target = advantages(Followed(1, 9, 2), rollout, value, horizon, config)  # type: ignore[arg-type]
+    assert advantage[:, 0].tolist() == pytest.approx(expected)
+    assert torch.equal(target, advantage + value)
+
+
+def test_with_horizon_episode_a_time_out_bootstraps_but_nothing_flows_back_over_it() -> None:
+    config = PpoConfig(gamma=0.5, gae_lambda=0.5)
+    rollout = block(column(1, 2, 3), column(0, 0, 0), column(0, 1, 1))
+    advantage, _ = advantages(Followed(1, 9, 2), rollout, column(0.5, 1, 1.5), "episode", config)  # type: ignore[arg-type]
+    assert advantage[:, 0].tolist() == pytest.approx([0.5 + 0.25 * 4.5, 4.5, 1.0])
+
+
+def test_a_memoryless_critic_judges_the_true_last_observation() -> None:
+    policy = untrained("oracle")
+    assert isinstance(policy, MlpPolicy)
+    rollout = played(policy)
+    _, value, _ = policy.unroll(rollout, ())
+    followed = policy.next_values(rollout, value)
+    inner = rollout.terminated[:-1] + rollout.truncated[:-1] == 0
+    shifted = copy.copy(rollout)
+    shifted.obs = rollout.final_obs
+    torch.testing.assert_close(followed, policy.unroll(shifted, ())[1])
+    assert not torch.isclose(followed[:-1], value[1:])[~inner].any()
+
+
+def test_a_recurrent_critic_bootstraps_over_inner_ends() -> None:
+    policy = untrained("rl2")
+    assert isinstance(policy, GruPolicy)
+    value = torch.arange(12.0).reshape(6, 2)
+    assert policy.next_values(played(policy, 2), value).T.tolist() == [[2, 4, 6, 8, 10, 10], [3, 5, 7, 9, 11, 11]]
+
+
+# --- segments --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 6])
+def test_segments_unrolled_from_their_memory_equal_the_whole_trial(length: int) -> None:
+    policy = untrained("rl2")
+    assert isinstance(policy, GruPolicy)
+    rollout = played(policy)
+    mean, value, _ = policy.unroll(rollout, policy.initial_carry(4))
+    batch = prepare(policy, rollout, "trial", PpoConfig(bptt=length))
+    segment_mean, segment_value, _ = policy.unroll(batch.rollout, batch.carry)
+    torch.testing.assert_close(segment_mean, side_by_side(mean, length))
+    torch.testing.assert_close(segment_value, side_by_side(value, length))
+    torch.testing.assert_close(batch.value, side_by_side(value, length))
+    if length < 6:
+        blank, _, _ = policy.unroll(batch.rollout, policy.initial_carry(batch.value.shape[1]))
+        assert not torch.allclose(blank, segment_mean, atol=1e-3)
+
+
+def test_advantages_are_worked_out_over_whole_trials_before_cutting() -> None:
+    policy = untrained("rl2")
+    rollout = played(policy)
+    whole, cut = (prepare(policy, rollout, "trial", PpoConfig(bptt=b)) for b in (None, 2))  # type: ignore[arg-type]
+    torch.testing.assert_close(cut.advantage, side_by_side(whole.advantage, 2))
+    torch.testing.assert_close(cut.target, side_by_side(whole.target, 2))
+
+
+def test_a_picked_batch_keeps_columns_and_memory_together() -> None:
+    policy = untrained("rl2")
+    assert isinstance(policy, GruPolicy)
+    batch = prepare(policy, played(policy), "trial", PpoConfig(bptt=2))
+    part = batch.pick(torch.tensor([9, 2]))
+    _, value, _ = policy.unroll(part.rollout, part.carry)
+    torch.testing.assert_close(value, batch.value[:, [9, 2]])
+    torch.testing.assert_close(part.advantage, batch.advantage[:, [9, 2]])
+
+
+def test_a_trial_that_is_not_whole_segments_is_refused() -> None:
+    policy = untrained("rl2")
+    with pytest.raises(ConfigError, match=r"ppo\.bptt = 4: a trial of 6 steps"):
+        prepare(policy, played(policy), "trial", PpoConfig(bptt=4))  # type: ignore[arg-type]
+
+
+# --- what reaches the actor ------------------------------------------------------------------------------------------
+
+
+def test_the_actor_learns_through_the_memory() -> None:
+    policy = untrained("rl2")
+    assert isinstance(policy, GruPolicy)
+    rollout = played(policy)
+    rollout.last_action.requires_grad_()
+    mean, _, _ = policy.unroll(rollout, policy.initial_carry(4))
+    mean[-1].sum().backward()
+    assert policy.gru.weight_hh_l0.grad is not None
+    assert policy.gru.weight_hh_l0.grad.abs().max() > 1e-4
+    assert rollout.last_action.grad is not None
+    assert (rollout.last_action.grad[0] != 0).all()
+
+
+@pytest.mark.parametrize(("algo", "reaches"), [("oracle", True), ("robust", False), ("rl2", False)])
+def test_the_true_context_reaches_only_the_oracle_s_actions(algo: str, reaches: bool) -> None:
+    policy = untrained(algo)
+    rollout = played(policy)
+    other = copy.copy(rollout)
+    other.context = rollout.context + 1
+    mean, value, _ = policy.unroll(rollout, policy.initial_carry(4))  # type: ignore[operator]
+    other_mean, other_value, _ = policy.unroll(other, policy.initial_carry(4))  # type: ignore[operator]
+    assert torch.equal(mean, other_mean) is not reaches
+    assert not torch.isclose(value, other_value).any()
+
+
+# --- updates ---------------------------------------------------------------------------------------------------------
+
+
+def updated(policy: nn.Module, iteration: int = 0, seed: int = 0, **settings: float) -> Ppo:
+    learner = Ppo(copy.deepcopy(policy), PpoConfig(minibatches=2, **settings), "trial", seed)  # type: ignore[arg-type]
+    learner.update(played(policy), iteration, 0.0)
+    return learner
+
+
+def weights(learner: Ppo) -> Tensor:
+    return nn.utils.parameters_to_vector(learner.policy.parameters())
+
+
+def test_the_order_of_minibatches_is_keyed_by_seed_and_iteration() -> None:
+    policy = untrained("rl2")
+    first = weights(updated(policy))
+    assert torch.equal(first, weights(updated(policy)))
+    assert not torch.equal(first, weights(updated(policy, iteration=1)))
+    assert not torch.equal(first, weights(updated(policy, seed=1)))
+
+
+def test_an_update_leaves_the_global_generators_alone() -> None:
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # type: ignore[union-attr, index]
+    policy = untrained("rl2")
+    torch.set_rng_state(torch_state)
+    updated(policy)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert np.array_equal(np.random.get_state()[1], numpy_state)  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.5, 0.525), (1.0, 0.05)])
+def test_the_step_size_falls_linearly_to_a_twentieth(progress: float, share: float) -> None:
+    policy = untrained("robust")
+    learner = Ppo(policy, PpoConfig(lr=0.01), "episode", seed=0)
+    learner.update(played(policy), 0, progress)
+    assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
+
+
+def test_more_minibatches_than_trials_is_one_trial_each() -> None:
+    policy = untrained("robust")
+    statistics = Ppo(policy, PpoConfig(minibatches=12), "episode", seed=0).update(played(policy), 0, 0.0)
+    assert all(map(math.isfinite, statistics.values())), statistics
+
+
+def test_the_policy_that_collected_is_the_one_that_starts_the_update() -> None:
+    policy = untrained("rl2")
+    learner = Ppo(policy, PpoConfig(epochs=1, minibatches=1), "trial", seed=0)
+    assert learner.update(played(policy), 0, 0.0)["kl"] == pytest.approx(0, abs=1e-6)
+
+
+def test_the_normalizer_reads_each_rollout_once_after_the_update() -> None:
+    policy = untrained("robust")
+    rollout = played(policy)
+    Ppo(policy, PpoConfig(epochs=3, minibatches=2), "episode", seed=0).update(rollout, 0, 0.0)
+    assert policy.normalizer.count == rollout.reward.numel()  # type: ignore[union-attr]
+    torch.testing.assert_close(policy.normalizer.mean, rollout.obs.mean((0, 1)))  # type: ignore[union-attr]
+
+
+def test_the_entropy_weight_widens_the_actions() -> None:
+    policy = untrained("robust")
+    wide, plain = (updated(policy, entropy_weight=w).policy.log_std.item() for w in (10.0, 0.0))  # type: ignore[operator]
+    assert wide > plain
+
+
+class OneStep(ToyTrials):
+    """Trials of one step that pay −(a − 0.5)²."""
+
+    obs_size = 1
+    trial_steps = 1
+
+    def obs(self) -> np.ndarray:
+        return np.ones((len(self.indices), 1), dtype=np.float32)
+
+    def context(self) -> np.ndarray:
+        return np.zeros(len(self.indices))
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        return -((sent - 0.5) ** 2)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        ended = np.ones(len(self.indices), bool)
+        return ended, ~ended
+
+
+def reversed_reward(worlds: OneStep) -> OneStep:
+    pays: Callable[[np.ndarray], np.ndarray] = worlds.reward
+    worlds.reward = lambda sent: -pays(sent)  # type: ignore[method-assign]
+    return worlds
+
+
+def test_a_continuous_bandit_improves_and_with_reversed_reward_gets_worse() -> None:
+    config = PpoConfig(lr=0.02, minibatches=1)
+    reached = []
+    for worlds in (OneStep(64), reversed_reward(OneStep(64))):
+        torch.manual_seed(0)
+        policy = find_algorithm("robust").build(Sizes(1, 1, 1, False), PolicyConfig(hidden=(16,)))
+        assert trial_return(OneStep(64), policy) == pytest.approx(-0.25, abs=0.02)
+        learn(worlds, policy, "episode", config, iterations=30)
+        reached.append(trial_return(OneStep(64), policy))
+    assert reached[0] > -0.01
+    assert reached[1] < -1.0

@@ -1,0 +1,170 @@
+"""Small worlds whose best returns are known in closed form, as the robots are: N trials advancing together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from domain_rand.randomizer import keyed_rng
+from robots.trial import TrialStep, TrialWorlds
+from sdk.rl.ppo import Horizon, Ppo, PpoConfig
+from sdk.rl.rollout import collect
+
+
+class ToyTrials:
+    """Bookkeeping of a trial; a world says what it shows, what it pays and where its episodes end."""
+
+    action_size = 1
+    context_size = 1
+    obs_size: int
+    trial_steps: int
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        self.indices, self.t = np.array(indices), 0
+        return self.obs(), self.context().astype(np.float32)[:, None]
+
+    def step(self, action: np.ndarray) -> TrialStep:
+        sent = self.sent(action)
+        reward = self.reward(sent[:, 0]).astype(np.float32)
+        self.t += 1
+        final_obs, (terminated, truncated) = self.final_obs(), self.ends()
+        ended = terminated | truncated
+        success = np.zeros(len(ended), bool)
+        return TrialStep(self.obs(), reward, terminated, truncated, final_obs, ended, sent, success)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def sent(self, action: np.ndarray) -> np.ndarray:
+        return np.clip(action, -1, 1)
+
+    def final_obs(self) -> np.ndarray:
+        return self.obs()
+
+    def obs(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def context(self) -> np.ndarray:
+        raise NotImplementedError
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        raise NotImplementedError
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        raise NotImplementedError
+
+
+class TwoArms(ToyTrials):
+    """A two-armed bandit, the sign of the action being the arm; remembers every action that it was fed.
+
+    Even worlds terminate after step 2 and are cut off after step 5, odd ones are cut off after step 3 and terminate
+    after step 6. Half of an action is sent. A true last observation lies half a step behind the next first one.
+    """
+
+    obs_size = 2
+    trial_steps = 6
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.fed: list[np.ndarray] = []
+
+    def sent(self, action: np.ndarray) -> np.ndarray:
+        self.fed.append(action.copy())
+        return super().sent(action) / 2
+
+    def obs(self) -> np.ndarray:
+        return np.stack([np.full(len(self.indices), self.t), self.indices], -1).astype(np.float32)
+
+    def final_obs(self) -> np.ndarray:
+        return self.obs() - np.float32([0.5, 0])
+
+    def context(self) -> np.ndarray:
+        return self.indices % 2
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        return ((sent > 0) == self.indices % 2) + self.t / 10
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        odd = self.indices % 2 == 1
+        return np.where(odd, self.t == 6, self.t == 2), np.where(odd, self.t == 3, self.t == 5)
+
+
+class SignBandit(ToyTrials):
+    """A lever whose sense is hidden: a pull pays −(s·a − 0.7)², s = −1 in three worlds of ten. A pull is an episode.
+
+    Nothing but rewards tells s, and a reward means nothing unless the pull it was paid for is remembered.
+    """
+
+    obs_size = 1
+    trial_steps = 20
+    best_without_memory = -20 * (0.7**2 - 0.28**2)
+    """At a = 0.7·E[s] = 0.28: E(s·a − 0.7)² = a² − 2·0.7·a·E[s] + 0.7²."""
+    best_when_told = 0.0
+
+    def obs(self) -> np.ndarray:
+        return np.ones((len(self.indices), 1), dtype=np.float32)
+
+    def context(self) -> np.ndarray:
+        return np.where(self.indices % 10 < 3, -1.0, 1.0)
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        return -((self.context() * sent - 0.7) ** 2)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        every = np.ones(len(self.indices), bool)
+        return every, ~every
+
+
+class Offset(ToyTrials):
+    """Hit 0.6·x + 0.3·c, where x ~ U(−1, 1) is shown and c = ±1 is hidden; a step pays minus the squared miss.
+
+    Without c the best action is 0.6·x and misses by 0.3; knowing c, nothing is missed. Episodes of five steps.
+    """
+
+    obs_size = 1
+    trial_steps = 10
+    best_without_context = -10 * 0.3**2
+    best_when_told = 0.0
+    of_doing_nothing = -10 * (0.6**2 / 3 + 0.3**2)
+
+    def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        draws = [keyed_rng(0, "offset", i, "x").uniform(-1, 1, self.trial_steps + 1) for i in indices]
+        self.shown = np.stack(draws, axis=1).astype(np.float32)
+        return super().begin(indices)
+
+    def obs(self) -> np.ndarray:
+        return self.shown[self.t][:, None]
+
+    def context(self) -> np.ndarray:
+        return np.where(self.indices % 2, 1.0, -1.0)
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        return -((sent - 0.6 * self.shown[self.t] - 0.3 * self.context()) ** 2)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        cut = np.full(len(self.indices), self.t % 5 == 0)
+        return np.zeros_like(cut), cut
+
+
+def learn(worlds: TrialWorlds, policy: nn.Module, horizon: Horizon, config: PpoConfig, iterations: int) -> None:
+    """Train on `worlds.size` new worlds an iteration."""
+    torch.set_num_threads(1)
+    learner = Ppo(policy, config, horizon, seed=0)
+    for i in range(iterations):
+        indices = list(range(i * worlds.size, (i + 1) * worlds.size))
+        rollout = collect(worlds, policy, indices, seed=0, stream="train")  # type: ignore[arg-type]
+        learner.update(rollout, i, i / iterations)
+
+
+def trial_return(worlds: TrialWorlds, policy: Any) -> float:
+    """Return the mean return of a trial, without exploration, over the worlds 10⁶ … that no training here reaches."""
+    indices = list(range(10**6, 10**6 + worlds.size))
+    rollout = collect(worlds, policy, indices, seed=0, stream="held_out", explore=False)
+    return float(rollout.reward.sum(0).mean())
