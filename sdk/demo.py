@@ -80,7 +80,7 @@ def summarize(played: dict[str, Evaluation], live: dict[str, Any], parity: float
         "gap_closed": gap_closed(robust.returns, adaptive.returns, oracle.returns).plain(),
         "gap_closed_last_episode": gap_closed(*last).plain(),
         "parity_max_abs_error": parity,
-        "tick_us": {key: live["latency"][key] for key in ("p50", "p99")},
+        "tick_us": {"p50": live["latency"]["p50_us"], "p99": live["latency"]["p99_us"]},
         "missed_deadlines": live["missed_deadlines"],
         "robot_side_modules": live["robot_side_modules"],
     }

@@ -58,16 +58,24 @@ def _episodes(axes: Axes, played: dict[str, Evaluation]) -> None:
 
 def _trial(upper: Axes, lower: Axes, live: Recording, chosen: int, params: dict[str, float]) -> None:
     trial = np.cumsum(live.trial_start) - 1 == chosen
+    starts = np.flatnonzero(live.episode_start[trial])[1:]
     time = live.contract.control_dt * np.arange(trial.sum())
     joint = live.contract.joint_names[0]
-    upper.step(time, live.signals["joint_pos_target"][trial, 0], where="post", color="black", lw=1, label="target")
-    upper.plot(time, live.signals["joint_pos"][trial, 0], color=COLOURS["rl2"], label="measured")
-    lower.step(time, live.sent[joint][trial], where="post", color=COLOURS["oracle"], lw=1)
-    for start in np.flatnonzero(live.episode_start[trial])[1:]:
-        upper.axvline(time[start], color="#cccccc", lw=0.8)
-        lower.axvline(time[start], color="#cccccc", lw=0.8)
+    upper.step(
+        *_gaps(time, live.signals["joint_pos_target"][trial, 0], starts), "k-", where="post", lw=1, label="target"
+    )
+    upper.plot(*_gaps(time, live.signals["joint_pos"][trial, 0], starts), color=COLOURS["rl2"], label="measured")
+    lower.step(*_gaps(time, live.sent[joint][trial], starts), where="post", color=COLOURS["oracle"], lw=1)
+    for axes in (upper, lower):
+        for start in time[starts]:
+            axes.axvline(start, color="#cccccc", lw=0.8)
     gain, payload, delay = params["motor_gain"], params["payload_mass"], params["motor_delay"]
     upper.set_title(f"one trial: gain {gain:+.2f}, payload {payload:.2f} kg, delay {1e3 * delay:.0f} ms", fontsize=10)
     upper.set_ylabel("joint angle [rad]")
     upper.legend(frameon=False, fontsize=9, loc="lower right")
     lower.set(xlabel="time [s]", ylabel="command [N·m]")
+
+
+def _gaps(time: np.ndarray, values: np.ndarray, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Break the line before each episode: between two of them the robot is put back by hand."""
+    return np.insert(time, starts, time[starts]), np.insert(values.astype(float), starts, np.nan)

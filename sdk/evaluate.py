@@ -23,7 +23,7 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns of whole trials, one row a world, one column an episode; `success` is the share of steps on target."""
+    """Returns of whole trials, one row a world, one column an episode; `success` `[W]` is the share of episodes that ended on target."""
 
     per_episode: np.ndarray
     success: np.ndarray
@@ -79,7 +79,8 @@ def evaluate_run(
 
 def by_episode(rollout: Rollout) -> Evaluation:
     """Split whole trials into episodes of equal length at their ends."""
-    ends = (rollout.terminated + rollout.truncated).clamp(max=1)[:, 0]
-    bounds: Sequence[int] = [0, *(ends.nonzero().squeeze(-1) + 1).tolist()]
+    ends = (rollout.terminated + rollout.truncated).clamp(max=1)[:, 0].nonzero().squeeze(-1)
+    bounds: Sequence[int] = [0, *(ends + 1).tolist()]
     sums = [rollout.reward[first:last].sum(0).numpy() for first, last in pairwise(bounds)]
-    return Evaluation(np.stack(sums, axis=1).astype(np.float64), rollout.success.mean(0).numpy())
+    success = rollout.success[ends].mean(0).numpy()
+    return Evaluation(np.stack(sums, axis=1).astype(np.float64), success.astype(np.float64))

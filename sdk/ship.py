@@ -42,11 +42,11 @@ def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: 
 
 
 def evaluation_rows(evaluation: Evaluation) -> list[EvaluationRow]:
-    """Return the bundle's evaluation table: trial return, return by episode, share of time on target."""
+    """Return the bundle's evaluation table: trial return, return by episode, share of episodes ending on target."""
     rows = [_row(f"{HELD_OUT}/trial_return", evaluation.mean, "return")]
     for k, column in enumerate(evaluation.per_episode.T, start=1):
         rows.append(_row(f"{HELD_OUT}/episode_{k}_return", mean_ci95(column), "return"))
-    return [*rows, _row(f"{HELD_OUT}/on_target", mean_ci95(evaluation.success), "share of steps")]
+    return [*rows, _row(f"{HELD_OUT}/success", mean_ci95(evaluation.success), "share of episodes")]
 
 
 def _row(name: str, estimate: Estimate, unit: str) -> EvaluationRow:
