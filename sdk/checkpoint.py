@@ -69,7 +69,9 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(path, weights_only=True)
         except Exception as error:
-            raise ConfigError(f"{path} is damaged ({type(error).__name__}); start the run again") from None
+            raise ConfigError(
+                f"{path} is damaged ({type(error).__name__}); delete it, and --resume starts over"
+            ) from None
         if state.get("version") != VERSION:
             raise ConfigError(f"{path} has version {state.get('version')}; this release reads version {VERSION}")
         return state

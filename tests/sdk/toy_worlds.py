@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialStep, TrialWorlds
@@ -83,7 +82,7 @@ class TwoArms(ToyTrials):
         return np.stack([np.full(len(self.indices), self.t), self.indices], -1).astype(np.float32)
 
     def final_obs(self) -> np.ndarray:
-        return self.obs() - np.float32([0.5, 0])
+        return self.obs() - np.array([0.5, 0], dtype=np.float32)
 
     def context(self) -> np.ndarray:
         return self.indices % 2
@@ -153,13 +152,13 @@ class Offset(ToyTrials):
         return np.zeros_like(cut), cut
 
 
-def learn(worlds: TrialWorlds, policy: nn.Module, horizon: Horizon, config: PpoConfig, iterations: int) -> None:
+def learn(worlds: TrialWorlds, policy: Any, horizon: Horizon, config: PpoConfig, iterations: int) -> None:
     """Train on `worlds.size` new worlds an iteration."""
     torch.set_num_threads(1)
     learner = Ppo(policy, config, horizon, seed=0)
     for i in range(iterations):
         indices = list(range(i * worlds.size, (i + 1) * worlds.size))
-        rollout = collect(worlds, policy, indices, seed=0, stream="train")  # type: ignore[arg-type]
+        rollout = collect(worlds, policy, indices, seed=0, stream="train")
         learner.update(rollout, i, i / iterations)
 
 

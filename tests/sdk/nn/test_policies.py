@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,10 +14,12 @@ from sdk.rl.rollout import Carry, Rollout
 STEPS, TRIALS, OBS, ACTION, CONTEXT = 5, 3, 4, 2, 2
 
 
-def untrained(algo: str, reads_reward: bool = True) -> nn.Module:
+def untrained(algo: str, reads_reward: bool = True) -> Any:
     """A policy with a used normaliser, whose actions depend strongly on what it reads."""
     torch.manual_seed(0)
-    policy = find_algorithm(algo).build(Sizes(OBS, ACTION, CONTEXT, reads_reward), PolicyConfig(hidden=(8,), memory=6))
+    policy: Any = find_algorithm(algo).build(
+        Sizes(OBS, ACTION, CONTEXT, reads_reward), PolicyConfig(hidden=(8,), memory=6)
+    )
     nn.init.orthogonal_(policy.actor[-1].weight)
     policy.normalizer.update(torch.randn(20, OBS) * 3 + 1)
     return policy
@@ -32,12 +36,12 @@ def rollout() -> Rollout:
     return Rollout(**parts)
 
 
-def stepped(policy: nn.Module, rollout: Rollout) -> tuple[torch.Tensor, Carry]:
-    policy.bind_context(rollout.context[0])  # type: ignore[operator]
-    carry, means = policy.initial_carry(TRIALS), []  # type: ignore[operator]
+def stepped(policy: Any, rollout: Rollout) -> tuple[torch.Tensor, Carry]:
+    policy.bind_context(rollout.context[0])
+    carry, means = policy.initial_carry(TRIALS), []
     inputs = (rollout.obs, rollout.last_action, rollout.last_reward, rollout.episode_start)
     for reading in zip(*inputs, strict=True):
-        mean, carry = policy.step(*reading, carry)  # type: ignore[operator]
+        mean, carry = policy.step(*reading, carry)
         means.append(mean)
     return torch.stack(means), carry
 
@@ -46,10 +50,10 @@ def stepped(policy: nn.Module, rollout: Rollout) -> tuple[torch.Tensor, Carry]:
 def test_stepping_equals_unrolling(algo: str, rollout: Rollout) -> None:
     policy = untrained(algo)
     mean, carry = stepped(policy, rollout)
-    unrolled, value, memory = policy.unroll(rollout, policy.initial_carry(TRIALS))  # type: ignore[operator]
+    unrolled, value, memory = policy.unroll(rollout, policy.initial_carry(TRIALS))
     torch.testing.assert_close(mean, unrolled)
     assert value.shape == (STEPS, TRIALS)
-    assert len(carry) == len(memory) == len(policy.carry_spec)  # type: ignore[arg-type]
+    assert len(carry) == len(memory) == len(policy.carry_spec)
     for last, every in zip(carry, memory, strict=True):
         torch.testing.assert_close(last, every[-1])
 
@@ -57,8 +61,8 @@ def test_stepping_equals_unrolling(algo: str, rollout: Rollout) -> None:
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_the_carry_has_the_shape_it_declares(algo: str) -> None:
     policy = untrained(algo)
-    shapes = [tuple(state.shape) for state in policy.initial_carry(TRIALS)]  # type: ignore[operator]
-    assert shapes == [(TRIALS, *spec.shape) for spec in policy.carry_spec]  # type: ignore[union-attr]
+    shapes = [tuple(state.shape) for state in policy.initial_carry(TRIALS)]
+    assert shapes == [(TRIALS, *spec.shape) for spec in policy.carry_spec]
 
 
 def test_robust_ignores_the_context_and_the_oracle_does_not(rollout: Rollout) -> None:
@@ -73,7 +77,7 @@ def test_robust_ignores_the_context_and_the_oracle_does_not(rollout: Rollout) ->
 @pytest.mark.parametrize("reads_reward", [True, False])
 def test_rl2_reads_the_last_reward_only_where_a_robot_reports_one(reads_reward: bool, rollout: Rollout) -> None:
     policy = untrained("rl2", reads_reward)
-    assert ("last_reward" in policy.inputs) is reads_reward  # type: ignore[operator]
+    assert ("last_reward" in policy.inputs) is reads_reward
     before, _ = stepped(policy, rollout)
     rollout.last_reward = rollout.last_reward + 1
     after, _ = stepped(policy, rollout)
@@ -99,7 +103,7 @@ def test_a_policy_without_memory_declares_none(algo: str) -> None:
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_untrained_actions_are_small_and_never_leave_the_range(algo: str, rollout: Rollout) -> None:
     torch.manual_seed(0)
-    policy = find_algorithm(algo).build(Sizes(OBS, ACTION, CONTEXT, True), PolicyConfig())
+    policy: Any = find_algorithm(algo).build(Sizes(OBS, ACTION, CONTEXT, True), PolicyConfig())
     mean, _ = stepped(policy, rollout)
     assert 0 < mean.abs().max() < 0.1
     nn.init.constant_(policy.actor[-1].bias, 100.0)
@@ -107,7 +111,7 @@ def test_untrained_actions_are_small_and_never_leave_the_range(algo: str, rollou
 
 
 def test_mlp_weights_are_orthogonal_with_the_gain_asked_for() -> None:
-    network = mlp([4, 8, 2], last_gain=0.01)
+    network: Any = mlp([4, 8, 2], last_gain=0.01)
     last = network[-1].weight
-    torch.testing.assert_close(last @ last.T, 1e-4 * torch.eye(2))  # type: ignore[operator]
+    torch.testing.assert_close(last @ last.T, 1e-4 * torch.eye(2))
     assert [type(layer) for layer in network] == [nn.Linear, nn.Tanh, nn.Linear]

@@ -49,8 +49,8 @@ def test_lambda_zero_is_one_step() -> None:
 
 def test_trials_side_by_side_do_not_touch() -> None:
     ended = torch.cat([NEVER, column(0, 1, 0)], 1)
-    pairs = (x.expand(-1, 2) for x in (REWARD, VALUE, NEXT_VALUE))
-    advantage, _ = gae(*pairs, torch.zeros(3, 2), ended, GAMMA, LAMBDA)
+    reward, value, next_value = (x.expand(-1, 2) for x in (REWARD, VALUE, NEXT_VALUE))
+    advantage, _ = gae(reward, value, next_value, torch.zeros(3, 2), ended, GAMMA, LAMBDA)
     assert advantage[0].tolist() == pytest.approx([4.80272, 3.092])
 
 

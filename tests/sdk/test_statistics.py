@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sdk.statistics import gap_closed, mean_ci95
+
+
+def test_the_interval_covers_the_true_mean_95_times_in_a_hundred() -> None:
+    rng = np.random.default_rng(0)
+    intervals = [mean_ci95(rng.exponential(2.0, size=60)) for _ in range(200)]
+    covered = np.mean([e.low <= 2.0 <= e.high for e in intervals])
+    assert 0.90 <= covered <= 0.985
+
+
+def test_the_interval_is_as_wide_as_the_central_limit_says() -> None:
+    samples = np.random.default_rng(1).normal(5, 3, size=400)
+    estimate = mean_ci95(samples)
+    assert estimate.value == pytest.approx(samples.mean())
+    assert estimate.high - estimate.low == pytest.approx(2 * 1.96 * samples.std() / 20, rel=0.05)
+
+
+def test_the_same_samples_give_the_same_interval() -> None:
+    samples = np.random.default_rng(2).normal(size=30)
+    assert mean_ci95(samples) == mean_ci95(samples.copy())
+
+
+def test_gap_closed_by_hand() -> None:
+    robust, adaptive, oracle = np.array([[1.0, 3.0], [4.0, 6.0], [5.0, 7.0]])
+    assert gap_closed(robust, adaptive, oracle).value == pytest.approx(3 / 4)
+    assert gap_closed(robust, robust, oracle).value == 0
+    assert gap_closed(robust, oracle, oracle).value == 1
+
+
+def test_arms_are_resampled_together_since_they_played_the_same_worlds() -> None:
+    hardness = np.random.default_rng(3).normal(0, 100, size=50)
+    estimate = gap_closed(hardness, hardness + 3, hardness + 4)
+    assert (estimate.low, estimate.value, estimate.high) == pytest.approx((0.75, 0.75, 0.75))
+
+
+def test_an_estimate_as_plain_data_and_as_text() -> None:
+    estimate = mean_ci95(np.array([2.0, 2.0, 2.0]))
+    assert estimate.plain() == {"mean": 2.0, "ci95": [2.0, 2.0]}
+    assert str(estimate) == "2.0 [2.0, 2.0]"
