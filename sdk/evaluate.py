@@ -23,7 +23,10 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns of whole trials, one row a world, one column an episode; `success` `[W]` is the share of episodes that ended on target."""
+    """Returns of whole trials, one row a world, one column an episode.
+
+    `success` `[W]` is the share of a world's episodes that ended on target.
+    """
 
     per_episode: np.ndarray
     success: np.ndarray
