@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,8 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console()
-err = Console(stderr=True)
+out = Console(markup=False)
+err = Console(stderr=True, markup=False)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of a table.")]
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
@@ -210,14 +210,17 @@ def main() -> None:
     try:
         app()
     except (ConfigError, BundleError, DriverError, UnsafeCommand) as error:
-        err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(2)
+        _fail(str(error), 2)
     except ModuleNotFoundError as error:
-        err.print(f"[red]error:[/] this command needs '{error.name}': pip install 'simshift[train]'", soft_wrap=True)
-        sys.exit(2)
+        _fail(f"this command needs '{error.name}': pip install 'simshift[train]'", 2)
     except RuntimeError as error:
-        err.print(f"[red]error:[/] {error}", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _fail(str(error), 1)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    err.print("error:", style="red", end=" ")
+    err.print(message, highlight=False, soft_wrap=True)
+    sys.exit(status)
 
 
 def _refuse_changes(resume: bool, algo: str, held: str, config: Path | None, overrides: list[str] | None) -> None:

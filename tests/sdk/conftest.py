@@ -7,17 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from sdk.config import TrainConfig, resolve_config
 from sdk.train import train
+from tests.sdk.tiny_runs import tiny
 
 torch.set_num_threads(1)
-
-TINY = ["steps=2400", "trials=4", "robots=4", "workers=0", "policy.hidden=[8]", "policy.memory=8", "ppo.epochs=1"]
-"""Two iterations of four trials, 300 steps each."""
-
-
-def tiny(algo: str = "robust", *overrides: str) -> TrainConfig:
-    return resolve_config(algo, None, [*TINY, *overrides])
 
 
 @pytest.fixture(scope="session")
