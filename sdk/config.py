@@ -30,7 +30,7 @@ class TrainConfig(Schema):
     steps: int = Field(default=2_000_000, ge=1, description="control steps of experience in total")
     trials: int = Field(default=64, ge=1, description="trials collected for each update")
     workers: int = Field(default=1, ge=0, description="processes that hold the robots; 0 = this process")
-    robots: int = Field(default=32, ge=1, description="robots a process simulates side by side")
+    robots: int = Field(default=64, ge=1, description="robots a process simulates side by side")
     ppo: PpoConfig = PpoConfig()
     policy: PolicyConfig = PolicyConfig()
 
