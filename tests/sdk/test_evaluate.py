@@ -17,12 +17,12 @@ def test_a_trial_is_split_at_its_ends_whichever_kind_they_are() -> None:
     parts = dict.fromkeys(Rollout.__dataclass_fields__, zeros)
     reward = torch.arange(10.0).reshape(5, 2)
     terminated, truncated, success = zeros.clone(), zeros.clone(), zeros.clone()
-    terminated[1], truncated[4], success[2:, 1] = 1, 1, 1
+    terminated[1], truncated[4], success[2:4, 0], success[2:, 1] = 1, 1, 1, 1  # world 0 leaves its target at the end
     parts |= {"reward": reward, "terminated": terminated, "truncated": truncated, "success": success}
     result = by_episode(Rollout(**parts))
     assert result.per_episode.tolist() == [[0 + 2, 4 + 6 + 8], [1 + 3, 5 + 7 + 9]]
     assert result.returns.tolist() == [20, 25]
-    assert result.success.tolist() == pytest.approx([0, 0.6])
+    assert result.success.tolist() == [0, 0.5]
 
 
 def test_plain_data_reports_the_trial_and_each_episode() -> None:
