@@ -26,6 +26,11 @@ class Sizes:
     action: int
     context: int
     reads_reward: bool
+    discrete: bool = False
+
+    def log_std(self, config: PolicyConfig) -> float | None:
+        """Return the initial log spread of the actions; none where they are discrete."""
+        return None if self.discrete else config.log_std
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from sdk.nn.policies import MlpPolicy
 
 def build(sizes: Sizes, config: PolicyConfig) -> MlpPolicy:
     """Build π(a | s, c)."""
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, config.log_std, oracle=True)
+    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, sizes.log_std(config), oracle=True)
 
 
 ALGORITHM = Algorithm("oracle", "Yu et al. 2017", "told the true context: the ceiling", "episode", False, build)

@@ -24,7 +24,7 @@ from sdk.nn.policies import GruPolicy
 def build(sizes: Sizes, config: PolicyConfig) -> GruPolicy:
     """Build π(a | s, memory)."""
     return GruPolicy(
-        sizes.obs, sizes.action, sizes.context, config.hidden, config.memory, config.log_std, sizes.reads_reward
+        sizes.obs, sizes.action, sizes.context, config.hidden, config.memory, sizes.log_std(config), sizes.reads_reward
     )
 
 

@@ -15,7 +15,7 @@ from sdk.nn.policies import MlpPolicy
 
 def build(sizes: Sizes, config: PolicyConfig) -> MlpPolicy:
     """Build π(a | s)."""
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, config.log_std, oracle=False)
+    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, sizes.log_std(config), oracle=False)
 
 
 ALGORITHM = Algorithm("robust", "Tobin et al. 2017", "one policy for all worlds, no memory", "episode", True, build)

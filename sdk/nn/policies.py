@@ -1,6 +1,7 @@
 """Step policies: one pure step for acting, one whole-trial pass for learning, the same weights.
 
-Both heads are Gaussian means; the spread is one learned parameter per action. Memory is an argument.
+The head is a Gaussian mean, its spread one learned parameter per action; or, where `log_std` is none, the logits of a
+choice among discrete actions. Memory is an argument.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ def mlp(sizes: Sequence[int], last_gain: float = 1.0) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+def spread(action_size: int, log_std: float | None) -> nn.Parameter | None:
+    """Return the learned log spread of the actions, or none where they are discrete."""
+    return None if log_std is None else nn.Parameter(torch.full((action_size,), log_std))
+
+
+def head(raw: Tensor, log_std: Tensor | None) -> Tensor:
+    """Return the mean action, inside [−1, 1], or logits as they are."""
+    return raw if log_std is None else torch.tanh(raw)
+
+
 class MlpPolicy(nn.Module):
     """A policy without memory: reads the observation and, as an oracle, the true context."""
 
@@ -35,7 +46,13 @@ class MlpPolicy(nn.Module):
     carry_spec: tuple[CarryState, ...] = ()
 
     def __init__(
-        self, obs_size: int, action_size: int, context_size: int, hidden: Sequence[int], log_std: float, oracle: bool
+        self,
+        obs_size: int,
+        action_size: int,
+        context_size: int,
+        hidden: Sequence[int],
+        log_std: float | None,
+        oracle: bool,
     ) -> None:
         super().__init__()
         extra = context_size if oracle else 0
@@ -43,7 +60,7 @@ class MlpPolicy(nn.Module):
         self.normalizer = Normalizer(obs_size)
         self.actor = mlp([obs_size + extra, *hidden, action_size], last_gain=0.01)
         self.critic = mlp([obs_size + context_size, *hidden, 1])
-        self.log_std = nn.Parameter(torch.full((action_size,), log_std))
+        self.log_std = spread(action_size, log_std)
 
     def initial_carry(self, size: int) -> Carry:
         """Return the empty memory of `size` trials."""
@@ -56,18 +73,18 @@ class MlpPolicy(nn.Module):
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
-        """Return the mean action `[N, A]` for observations `[N, obs]`."""
+        """Return the head `[N, A]` for observations `[N, obs]`: mean actions, or logits."""
         features = self.normalizer(obs)
         if self.oracle:
             features = torch.cat([features, self._context], -1)
-        return torch.tanh(self.actor(features)), carry
+        return head(self.actor(features), self.log_std), carry
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
-        """Return mean actions `[T, N, A]`, values `[T, N]` and no memory."""
+        """Return the head `[T, N, A]`, values `[T, N]` and no memory."""
         features = self.normalizer(rollout.obs)
         informed = torch.cat([features, rollout.context], -1)
-        mean = self.actor(informed if self.oracle else features)
-        return torch.tanh(mean), self.critic(informed).squeeze(-1), ()
+        raw = self.actor(informed if self.oracle else features)
+        return head(raw, self.log_std), self.critic(informed).squeeze(-1), ()
 
     def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
         """Return the value `[T, N]` of the observation that truly followed each step."""
@@ -88,7 +105,7 @@ class GruPolicy(nn.Module):
         context_size: int,
         hidden: Sequence[int],
         memory: int,
-        log_std: float,
+        log_std: float | None,
         reads_reward: bool,
     ) -> None:
         super().__init__()
@@ -98,7 +115,7 @@ class GruPolicy(nn.Module):
         self.gru = nn.GRU(obs_size + action_size + 1 + reads_reward, memory)
         self.actor = mlp([memory + obs_size, *hidden, action_size], last_gain=0.01)
         self.critic = mlp([memory + obs_size + context_size, *hidden, 1])
-        self.log_std = nn.Parameter(torch.full((action_size,), log_std))
+        self.log_std = spread(action_size, log_std)
 
     def initial_carry(self, size: int) -> Carry:
         """Return the blank memory of `size` trials."""
@@ -110,20 +127,20 @@ class GruPolicy(nn.Module):
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
-        """Return the mean action `[N, A]` and the memory after reading one observation."""
+        """Return the head `[N, A]` and the memory after reading one observation."""
         features = self.normalizer(obs)
         x = self._read(features, last_action, last_reward, episode_start)
         memory = torch.gru_cell(x, carry[0], *self.gru.all_weights[0])
-        return torch.tanh(self.actor(torch.cat([memory, features], -1))), (memory,)
+        return head(self.actor(torch.cat([memory, features], -1)), self.log_std), (memory,)
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
-        """Return mean actions `[T, N, A]`, values `[T, N]` and the memory after each step, `[T, N, memory]`."""
+        """Return the head `[T, N, A]`, values `[T, N]` and the memory after each step, `[T, N, memory]`."""
         features = self.normalizer(rollout.obs)
         x = self._read(features, rollout.last_action, rollout.last_reward, rollout.episode_start)
         memory, _ = self.gru(x, carry[0][None])
         seen = torch.cat([memory, features], -1)
         value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
-        return torch.tanh(self.actor(seen)), value, (memory,)
+        return head(self.actor(seen), self.log_std), value, (memory,)
 
     def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
         """Return the value `[T, N]` of what followed each step in the trial: the next step, over inner episode ends.

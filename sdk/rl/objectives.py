@@ -7,17 +7,17 @@ import math
 import torch
 from torch import Tensor
 
-_LOG_2PI = math.log(2 * math.pi)
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
 
 def gaussian_log_prob(action: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     """Return the log-density of a diagonal Gaussian, summed over the last dimension."""
-    return (-0.5 * ((action - mean) / log_std.exp()) ** 2 - log_std - 0.5 * _LOG_2PI).sum(-1)
+    return (-0.5 * ((action - mean) / log_std.exp()) ** 2 - log_std - HALF_LOG_2PI).sum(-1)
 
 
 def gaussian_entropy(log_std: Tensor) -> Tensor:
     """Return the entropy of a diagonal Gaussian in nats, summed over the last dimension."""
-    return (log_std + 0.5 + 0.5 * _LOG_2PI).sum(-1)
+    return (log_std + 0.5 + HALF_LOG_2PI).sum(-1)
 
 
 def ppo_clip_loss(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:

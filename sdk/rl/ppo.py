@@ -22,7 +22,8 @@ from torch import Tensor, nn
 
 from domain_rand.randomizer import keyed_rng
 from domain_rand.schema import ConfigError, Schema
-from sdk.rl.objectives import clipped_value_loss, gaussian_entropy, gaussian_log_prob, ppo_clip_loss, standardize
+from sdk.rl.distributions import distribution
+from sdk.rl.objectives import clipped_value_loss, ppo_clip_loss, standardize
 from sdk.rl.returns import gae
 from sdk.rl.rollout import Carry, Rollout, side_by_side
 
@@ -47,7 +48,7 @@ class PpoConfig(Schema):
 class ActorCritic(Protocol):
     """What PPO needs of a policy besides being an `nn.Module`."""
 
-    log_std: nn.Parameter
+    log_std: nn.Parameter | None
 
     def initial_carry(self, size: int) -> Carry: ...
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]: ...
@@ -129,12 +130,12 @@ class Ppo:
 
     def _descend(self, batch: Batch) -> dict[str, float]:
         config, old = self.config, batch.rollout
-        log_std: Tensor = self.policy.log_std  # type: ignore[assignment]
-        mean, value, _ = self.policy.unroll(old, batch.carry)  # type: ignore[operator]
-        log_prob = gaussian_log_prob(old.action, mean, log_std)
+        head, value, _ = self.policy.unroll(old, batch.carry)  # type: ignore[operator]
+        actions = distribution(head, self.policy.log_std)  # type: ignore[arg-type]
+        log_prob = actions.log_prob(old.action)
         policy_loss = ppo_clip_loss(log_prob, old.log_prob, batch.advantage, config.clip)
         value_loss = clipped_value_loss(value, batch.value, batch.target, config.clip)
-        entropy = gaussian_entropy(log_std)
+        entropy = actions.entropy().mean()
         loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()

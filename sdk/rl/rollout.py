@@ -11,14 +11,15 @@ from torch import Tensor
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialWorlds
+from sdk.rl.distributions import distribution, exploration_noise
 
 Carry = tuple[Tensor, ...]
 
 
 class ActingPolicy(Protocol):
-    """What collection needs of a policy: one pure step and the spread of its actions."""
+    """What collection needs of a policy: one pure step, and the log spread of its actions (none: they are discrete)."""
 
-    log_std: Tensor
+    log_std: Tensor | None
 
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
@@ -76,7 +77,8 @@ def collect(
     Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects.
     """
     size, steps = len(indices), worlds.trial_steps
-    noise = _action_noise(indices, steps, worlds.action_size, seed, stream) * float(explore)
+    discrete = policy.log_std is None
+    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, discrete) * float(explore)
     obs, context = worlds.begin(indices)
     policy.bind_context(torch.from_numpy(context))
     carry = policy.initial_carry(size)
@@ -85,11 +87,11 @@ def collect(
     rows: list[tuple[Tensor, ...]] = []
     for t in range(steps):
         inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
-        mean, carry = policy.step(*inputs, carry)
-        action = mean + policy.log_std.exp() * noise[t]
+        head, carry = policy.step(*inputs, carry)
+        action, log_prob = distribution(head, policy.log_std).sample(noise[t])
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
-        rows.append((*inputs, action, _noise_log_prob(noise[t], policy.log_std), *map(_tensor, outcome)))
+        rows.append((*inputs, action, log_prob, *map(_tensor, outcome)))
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()
@@ -100,13 +102,9 @@ def collect(
     return Rollout(*columns)
 
 
-def _action_noise(indices: list[int], steps: int, size: int, seed: int, stream: str) -> Tensor:
-    blocks = [keyed_rng(seed, stream, i, "action").standard_normal((steps, size), dtype=np.float32) for i in indices]
-    return torch.from_numpy(np.stack(blocks, axis=1))
-
-
-def _noise_log_prob(noise: Tensor, log_std: Tensor) -> Tensor:
-    return (-0.5 * noise**2 - log_std - 0.9189385332046727).sum(-1)
+def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:
+    keyed = (keyed_rng(seed, stream, i, "action") for i in indices)
+    return torch.from_numpy(np.stack([exploration_noise(rng, shape, discrete) for rng in keyed], axis=1))
 
 
 def _tensor(array: np.ndarray) -> Tensor:
