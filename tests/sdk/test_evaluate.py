@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from domain_rand.schema import ConfigError
-from sdk.checkpoint import CHECKPOINT
+from sdk.checkpoint import CHECKPOINT, RunFolder
 from sdk.evaluate import Evaluation, by_episode, evaluate_run
 from sdk.rl.rollout import Rollout
 
@@ -49,6 +50,15 @@ def test_seed_stream_and_effect_make_other_worlds(finished: Path, change: dict) 
     plain: dict = {"seed": 1}
     returns, others = (evaluate_run(finished, 2, **k).returns for k in (plain, plain | change))
     assert not np.isclose(returns, others, atol=1e-3).any()
+
+
+def test_the_spread_learned_for_exploration_plays_no_part(finished: Path, tmp_path: Path) -> None:
+    run = RunFolder(Path(shutil.copytree(finished, tmp_path / "wide")))
+    state = run.load()
+    state["policy"]["log_std"] += 3.0
+    run.save(state)
+    narrow, wide = (evaluate_run(folder, 2, seed=1).per_episode for folder in (finished, run.path))
+    assert np.array_equal(narrow, wide)
 
 
 def test_an_evaluation_leaves_the_run_as_it_was(finished: Path) -> None:
