@@ -150,9 +150,14 @@ def _through_runtime(
         if finished.returncode != 0:
             raise DemoError(f"driving {arm} failed:\n{finished.stderr[-2000:]}{finished.stdout[-500:]}")
         score = twin.score()
-    per_episode = np.array([world["per_episode"] for world in score["worlds"]])
-    success = np.array([np.mean(world["success"]) for world in score["worlds"]])
-    return Evaluation(per_episode, success), json.loads(finished.stdout), score
+    return _scored(score["worlds"]), json.loads(finished.stdout), score
+
+
+def _scored(worlds: list[dict[str, Any]]) -> Evaluation:
+    shown = min(len(world["per_episode"]) for world in worlds)
+    per_episode = np.array([world["per_episode"][:shown] for world in worlds])
+    success = np.array([np.mean(world["success"][:shown]) for world in worlds])
+    return Evaluation(np.array([world["return"] for world in worlds]), per_episode, success)
 
 
 class _Twin:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +22,14 @@ HELD_OUT = "held_out"
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns of whole trials, one row a world, one column an episode.
+    """Returns of whole trials `[W]`, of their episodes `[W, K]`, and the share `[W]` of these that ended on target.
 
-    `success` `[W]` is the share of a world's episodes that ended on target.
+    A trial in which episodes ended early has more than K of them; the first K are shown.
     """
 
+    returns: np.ndarray
     per_episode: np.ndarray
     success: np.ndarray
-
-    @property
-    def returns(self) -> np.ndarray:
-        """Return of each world's trial, `[W]`."""
-        return self.per_episode.sum(1)
 
     @property
     def mean(self) -> Estimate:
@@ -81,9 +76,12 @@ def evaluate_run(
 
 
 def by_episode(rollout: Rollout) -> Evaluation:
-    """Split whole trials into episodes of equal length at their ends."""
-    ends = (rollout.terminated + rollout.truncated).clamp(max=1)[:, 0].nonzero().squeeze(-1)
-    bounds: Sequence[int] = [0, *(ends + 1).tolist()]
-    sums = [rollout.reward[first:last].sum(0).numpy() for first, last in pairwise(bounds)]
-    success = rollout.success[ends].mean(0).numpy()
-    return Evaluation(np.stack(sums, axis=1).astype(np.float64), success.astype(np.float64))
+    """Split whole trials into their episodes; K is the smallest number of episodes in any of them."""
+    ended = (rollout.terminated + rollout.truncated).clamp(max=1)
+    episode = (ended.cumsum(0) - ended).long().T
+    count = int(episode.max()) + 1
+    per_episode = torch.zeros(len(episode), count).scatter_add(1, episode, rollout.reward.T)
+    success = torch.zeros(len(episode), count).scatter_add(1, episode, (rollout.success * ended).T)
+    shown = int(ended.sum(0).min())
+    parts = rollout.reward.sum(0), per_episode[:, :shown], success[:, :shown].mean(1)
+    return Evaluation(*(part.double().numpy() for part in parts))

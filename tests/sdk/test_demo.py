@@ -56,7 +56,8 @@ def test_other_settings_in_the_same_folder_are_refused(demo: tuple[Path, dict[st
 
 def test_gap_closed_is_worked_out_on_the_arms_means() -> None:
     per_episode = {"robust": [10.0, 10.0], "rl2": [16.0, 18.0], "oracle": [20.0, 20.0]}
-    played = {name: Evaluation(np.tile(episodes, (5, 1)), np.ones(5)) for name, episodes in per_episode.items()}
+    tables = {name: np.tile(episodes, (5, 1)) for name, episodes in per_episode.items()}
+    played = {name: Evaluation(rows.sum(1), rows, np.ones(5)) for name, rows in tables.items()}
     live = {"latency": {"p50_us": 1.0, "p99_us": 2.0}, "missed_deadlines": 0, "robot_side_modules": []}
     summary = summarize(played, live, 1e-7)
     assert summary["gap_closed"]["mean"] == pytest.approx(0.7)

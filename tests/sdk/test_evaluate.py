@@ -26,8 +26,18 @@ def test_a_trial_is_split_at_its_ends_whichever_kind_they_are() -> None:
     assert result.success.tolist() == [0, 0.5]
 
 
+def test_worlds_may_end_their_episodes_at_different_steps() -> None:
+    parts = dict.fromkeys(Rollout.__dataclass_fields__, torch.zeros(4, 2))
+    terminated = torch.tensor([[1.0, 0], [0, 0], [1, 1], [1, 1]])  # three episodes in world 0, two in world 1
+    parts |= {"reward": torch.arange(8.0).reshape(4, 2), "terminated": terminated, "success": terminated}
+    result = by_episode(Rollout(**parts))
+    assert result.per_episode.tolist() == [[0, 2 + 4], [1 + 3 + 5, 7]]
+    assert result.returns.tolist() == [12, 16]
+    assert result.success.tolist() == [1, 1]
+
+
 def test_plain_data_reports_the_trial_and_each_episode() -> None:
-    plain = Evaluation(np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([0.5, 1.0])).plain()
+    plain = Evaluation(np.array([3.0, 9.0]), np.array([[1.0, 2.0], [3.0, 6.0]]), np.array([0.5, 1.0])).plain()
     assert (plain["mean"], plain["per_episode"], plain["success"], plain["worlds"]) == (6.0, [2.0, 4.0], 0.75, 2)
     assert plain["per_episode_ci95"] == [[1.0, 3.0], [2.0, 6.0]]
 

@@ -44,7 +44,6 @@ def gap_closed_on_the_sign_bandit(policy: nn.Module) -> float:
     return (trial_return(worlds, policy) - low) / (high - low)
 
 
-@pytest.mark.learning
 def test_rl2_finds_out_within_a_trial_what_only_its_memory_can_tell() -> None:
     remembers, forgets = untrained("rl2", reads_reward=True), untrained("rl2", reads_reward=True)
     forgets.__class__ = Forgetful
@@ -52,7 +51,6 @@ def test_rl2_finds_out_within_a_trial_what_only_its_memory_can_tell() -> None:
     assert gap_closed_on_the_sign_bandit(forgets) < 0.6  # the last reward is still an input, and tells a little
 
 
-@pytest.mark.learning
 def test_robust_and_oracle_reach_their_optima_and_no_more() -> None:
     worlds, config, reached = Offset(100), PpoConfig(lr=5e-3, minibatches=4), {}
     for algo in ("robust", "oracle"):
