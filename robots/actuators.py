@@ -1,6 +1,7 @@
-"""The torque a real motor makes of a command: sign and gain, age, dead band, saturation, friction.
+"""The torque a real drive makes of a command, joint by joint: pure functions and the record of their parameters.
 
-Everything PyBullet cannot do stably (its joint damping is explicit) or at all (gain, delay, dead band) is here.
+Everything PyBullet cannot do stably (its joint damping is explicit) or at all (gain, delay, dead band, torque–speed
+line, backlash) is here; `actuator_bank` runs it.
 """
 
 from __future__ import annotations
@@ -12,17 +13,44 @@ from math import tanh
 COULOMB_VEL = 0.05
 """Joint velocity [rad/s] at which dry friction reaches tanh(1) = 76 % of its value: smooth, so no chatter at rest."""
 
+NO_SPEED_LIMIT = 1e4
+"""No-load speed [rad/s] of a drive whose torque does not fall with speed."""
+
+ROTOR_INERTIA = 1e-3
+"""Reflected inertia [kg·m²] with which a rotor crosses its backlash where none is modelled."""
+
 
 @dataclass(slots=True)
 class Actuator:
-    """One joint's drive: torques in N·m, `delay` in s, `viscous` in N·m·s/rad; `gain` carries the sign."""
+    """One joint's drive; torques in N·m, times in s, angles in rad.
+
+    `gain` multiplies the commanded torque and carries the sign of the wiring; `strength` multiplies what comes out, its
+    limit included (0: a dead joint). `speed_limit` is the no-load speed of the torque–speed line [rad/s], `backlash`
+    the whole play, `encoder_offset` what the encoder reads too much; `locked` above 0.5 is a jammed joint.
+    """
 
     torque_limit: float
     gain: float = 1.0
+    strength: float = 1.0
     delay: float = 0.0
     dead_band: float = 0.0
+    speed_limit: float = NO_SPEED_LIMIT
     viscous: float = 0.0
     coulomb: float = 0.0
+    kp: float = 0.0
+    kd: float = 0.0
+    reflected_inertia: float = 0.0
+    backlash: float = 0.0
+    encoder_offset: float = 0.0
+    locked: float = 0.0
+
+
+FIELDS = tuple(field.name for field in fields(Actuator))
+
+
+def pd_torque(command: float, joint_pos: float, joint_vel: float, kp: float, kd: float) -> float:
+    """Return what a position drive asks for [N·m], told `command` [rad]."""
+    return kp * (command - joint_pos) - kd * joint_vel
 
 
 def motor_torque(command: float, gain: float, dead_band: float, torque_limit: float) -> float:
@@ -32,46 +60,48 @@ def motor_torque(command: float, gain: float, dead_band: float, torque_limit: fl
     return min(max(gain * command, -torque_limit), torque_limit)
 
 
+def speed_limited(torque: float, joint_vel: float, torque_limit: float, speed_limit: float) -> float:
+    """Return the torque [N·m] that the torque–speed line leaves: `torque_limit` at stall, none at `speed_limit`.
+
+    It bounds torque along the motion only; a motor brakes with its full torque.
+    """
+    if torque * joint_vel <= 0.0:
+        return torque
+    left = max(0.0, torque_limit * (1.0 - abs(joint_vel) / speed_limit))
+    return min(max(torque, -left), left)
+
+
+def supply_load(torques: Sequence[float], torque_limits: Sequence[float]) -> float:
+    """Return how heavily the motors load their supply: 0 idle, 1 when all give their limit."""
+    full = sum(torque_limits)
+    return sum(map(abs, torques)) / full if full > 0.0 else 0.0
+
+
 def friction_torque(joint_vel: float, viscous: float, coulomb: float) -> float:
     """Return the friction torque [N·m], opposing `joint_vel` [rad/s]."""
     return -viscous * joint_vel - coulomb * tanh(joint_vel / COULOMB_VEL)
 
 
-class ActuatorBank:
-    """The drives of one robot, in contract joint order, with the command line that delays them.
+class Play:
+    """Backlash: the rotor moves freely within the play and drives the joint only while it presses on a flank.
 
-    Once a control period `hold` takes the command and works out what each physics step of the period will ask of the
-    motors; once a physics step `torque` adds what depends on the motion.
+    `gap` is the rotor's angle less the joint's [rad], at first in the middle. The joint's own motion while the rotor
+    crosses is neglected, and the impact at the flank is plastic.
     """
 
-    FIELDS = tuple(field.name for field in fields(Actuator))
+    __slots__ = ("_vel", "gap")
 
-    def __init__(self, actuators: Sequence[Actuator], physics_dt: float, physics_steps: int) -> None:
-        self.actuators = list(actuators)
-        self._physics_dt, self._physics_steps = physics_dt, physics_steps
-        self.start([0.0] * len(self.actuators))
+    def __init__(self) -> None:
+        self.gap = self._vel = 0.0
 
-    def start(self, command: Sequence[float]) -> None:
-        """Begin an episode: every command still under way is `command`, and parameters are read anew."""
-        self._delays = [round(actuator.delay / self._physics_dt) for actuator in self.actuators]
-        self._friction = [(actuator.viscous, actuator.coulomb) for actuator in self.actuators]
-        self._motor = [(actuator.gain, actuator.dead_band, actuator.torque_limit) for actuator in self.actuators]
-        self._line = [[motor] * delay for motor, delay in zip(self._motors(command), self._delays, strict=True)]
-
-    def hold(self, command: Sequence[float]) -> None:
-        """Give the command [N·m] of the control period that begins now."""
-        steps = self._physics_steps
-        for line, motor in zip(self._line, self._motors(command), strict=True):
-            line.extend([motor] * steps)
-        self._due = iter(list(zip(*[line[:steps] for line in self._line], strict=True)))
-        self._line = [line[steps:] for line in self._line]
-
-    def torque(self, joint_vel: Sequence[float]) -> list[float]:
-        """Return the joint torques [N·m] of the next physics step, at `joint_vel` [rad/s]; call once a physics step."""
-        return [
-            motor + friction_torque(vel, viscous, coulomb)
-            for motor, vel, (viscous, coulomb) in zip(next(self._due), joint_vel, self._friction, strict=True)
-        ]
-
-    def _motors(self, command: Sequence[float]) -> list[float]:
-        return [motor_torque(c, *constants) for c, constants in zip(command, self._motor, strict=True)]
+    def transmit(self, torque: float, backlash: float, inertia: float, dt: float) -> float:
+        """Return what reaches the joint [N·m] in a step of `dt` [s] while a rotor of `inertia` feels `torque`."""
+        half = backlash / 2
+        if torque == 0.0 or (self.gap >= half if torque > 0.0 else self.gap <= -half):
+            return torque
+        self._vel += torque / (inertia or ROTOR_INERTIA) * dt
+        self.gap += self._vel * dt
+        if abs(self.gap) >= half:
+            self.gap = half if self.gap > 0 else -half
+            self._vel = 0.0
+        return 0.0

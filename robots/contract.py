@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -18,14 +19,24 @@ from domain_rand.schema import Schema
 Pair = tuple[float, float]
 
 
+Mode = Literal["torque", "position", "velocity"]
+UNITS: dict[str, str] = {"torque": "N·m", "position": "rad", "velocity": "rad/s"}
+
+
 class Joint(Schema):
-    """One actuated joint, in radians (prismatic: metres) and newton metres (newtons)."""
+    """One actuated joint, in radians (prismatic: metres) and newton metres (newtons).
+
+    `kp` [N·m/rad] and `kd` [N·m·s/rad] are the drive's gains: in position mode its torque is kp · (command − pos) −
+    kd · vel, in velocity mode kd · (command − vel).
+    """
 
     name: str
     default_pos: float = 0.0
     pos_limit: Pair
     vel_limit: float = Field(gt=0)
     torque_limit: float = Field(gt=0)
+    kp: float | None = Field(default=None, gt=0)
+    kd: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _consistent(self) -> Joint:
@@ -38,15 +49,24 @@ class Joint(Schema):
 
 
 class Signal(Schema):
-    """One named vector the policy reads. Its noise and delay are the nominal ones; worlds may differ."""
+    """One named vector the policy reads. Its imperfections are the nominal ones; worlds may differ.
+
+    `source` is what it measures, its own name if not given: an accessor of `robots.sources`, or a command signal of the
+    task. `period` [s] is the sensor's own, if longer than the control period; `quantum` the step of its readings,
+    `dropout` the probability that a reading does not arrive and the last one stands.
+    """
 
     name: str
+    source: str | None = None
     size: int = Field(gt=0)
     unit: str
     frame: str = "joint"
     noise: float = Field(default=0.0, ge=0)
     bias: float = 0.0
     delay: float = Field(default=0.0, ge=0)
+    quantum: float | None = Field(default=None, ge=0)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    period: float | None = Field(default=None, ge=0)
     low: float = -1e6
     high: float = 1e6
 
@@ -60,14 +80,22 @@ class Signal(Schema):
 class Action(Schema):
     """How a policy output in [−1, 1] becomes a command: `offset + scale · action`, per joint, in `unit`.
 
-    `rate_limit` is the largest change of a command per second; the environment applies it as the runtime does.
+    `mode` is what the drive does with a command: hold a torque, a position or a velocity. `rate_limit` is the largest
+    change of a command per second; the environment applies it as the runtime does.
     """
 
-    mode: Literal["torque"] = "torque"
+    mode: Mode = "torque"
     unit: str = "N·m"
     scale: tuple[float, ...]
     offset: tuple[float, ...]
     rate_limit: tuple[float, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _unit_of_the_mode(cls, data: Any) -> Any:
+        if isinstance(data, Mapping) and "unit" not in data and data.get("mode") in UNITS:
+            return {**data, "unit": UNITS[data["mode"]]}
+        return data
 
     @model_validator(mode="after")
     def _positive(self) -> Action:
@@ -97,7 +125,17 @@ class Contract(Schema):
                 raise ValueError(f"two {what}s share a name: {', '.join(names)}")
         for joint, (low, high) in zip(self.joints, self.command_limits, strict=True):
             if not low < high:
-                raise ValueError(f"{joint.name}: offset and scale ask for {low} and more, torque_limit allows {high}")
+                limit = {"torque": "torque_limit", "position": "pos_limit", "velocity": "vel_limit"}[self.action.mode]
+                raise ValueError(f"{joint.name}: offset and scale ask for {low} and more, {limit} allows {high}")
+        return self
+
+    @model_validator(mode="after")
+    def _gains(self) -> Contract:
+        needed = {"torque": (), "position": ("kp", "kd"), "velocity": ("kd",)}[self.action.mode]
+        for joint in self.joints:
+            for gain in needed:
+                if getattr(joint, gain) is None:
+                    raise ValueError(f"{joint.name}: action.mode {self.action.mode} needs {gain}")
         return self
 
     @property
@@ -120,11 +158,21 @@ class Contract(Schema):
 
     @cached_property
     def command_limits(self) -> tuple[Pair, ...]:
-        """Lowest and highest command per joint: the policy's range, cut to what the motor can do."""
+        """Lowest and highest command per joint: the policy's range, cut to what joint and motor can do."""
         return tuple(
-            (max(offset - scale, -joint.torque_limit), min(offset + scale, joint.torque_limit))
-            for joint, scale, offset in zip(self.joints, self.action.scale, self.action.offset, strict=True)
+            (max(offset - scale, low), min(offset + scale, high))
+            for (low, high), scale, offset in zip(self._bounds, self.action.scale, self.action.offset, strict=True)
         )
+
+    @property
+    def _bounds(self) -> tuple[Pair, ...]:
+        match self.action.mode:
+            case "torque":
+                return tuple((-joint.torque_limit, joint.torque_limit) for joint in self.joints)
+            case "position":
+                return tuple(joint.pos_limit for joint in self.joints)
+            case "velocity":
+                return tuple((-joint.vel_limit, joint.vel_limit) for joint in self.joints)
 
     @cached_property
     def max_command_change(self) -> tuple[float, ...]:
@@ -133,5 +181,9 @@ class Contract(Schema):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of the whole contract: two sides that agree on it agree on every name, unit and limit."""
-        return hashlib.sha256(json.dumps(self.plain(), sort_keys=True).encode()).hexdigest()
+        """Hash of the whole contract: two sides that agree on it agree on every name, unit and limit.
+
+        What a robot does not use (None) is left out, so that its fingerprint outlives fields added for other robots.
+        """
+        used = self.model_dump(mode="json", exclude_none=True)
+        return hashlib.sha256(json.dumps(used, sort_keys=True).encode()).hexdigest()

@@ -11,6 +11,22 @@ def closeness(error: float, sharpness: float) -> float:
     return exp(-sharpness * error * error)
 
 
+def tolerance(value: float, low: float, high: float, margin: float) -> float:
+    """Return 1 inside [low, high], falling smoothly outside to 0.1 at a distance of `margin`, all in one unit."""
+    outside = max(low - value, value - high, 0.0)
+    return 0.1 ** (outside / margin) ** 2
+
+
+def upright(cosine: float) -> float:
+    """Return 1 for a body that stands, 0 for one that hangs; `cosine` of its angle to the vertical."""
+    return (1.0 + cosine) / 2.0
+
+
 def effort(action: Sequence[float]) -> float:
     """Return the sum of squared normalised actions: 0 at rest, 1 per joint at full command."""
     return sum(a * a for a in action)
+
+
+def restlessness(action: Sequence[float], before: Sequence[float]) -> float:
+    """Return the mean squared change of a normalised action: 0 when it stays, 4 when every joint reverses."""
+    return sum((a - b) ** 2 for a, b in zip(action, before, strict=True)) / len(action)

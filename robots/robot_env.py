@@ -18,6 +18,7 @@ from domain_rand.schema import ConfigError, nearest
 from robots.safety import UnsafeCommand
 from robots.simulated import Effect, SimulatedRobot
 from robots.spec import load_robot
+from robots.task import Episode
 
 OPTIONS = ("params", "world", "episode")
 
@@ -26,7 +27,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """One robot, one task, a new world at each reset.
 
     Observations are the contract's signals, float32. Actions are in [−1, 1] per joint; the contract makes commands of
-    them. `reset(options=…)` takes `params` {name: physical value}, `world` and `episode` (indices of the key).
+    them. `task` names one of the robot's tasks, its default one if left out. `reset(options=…)` takes `params`
+    {name: physical value}, `world` and `episode` (indices of the key).
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
@@ -38,8 +40,9 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         stream: str = "train",
         effect: Effect | None = None,
         render_mode: str | None = None,
+        task: str | None = None,
     ) -> None:
-        self.spec_of_robot, default = load_robot(robot)
+        self.spec_of_robot, default = load_robot(robot, task)
         self.contract = self.spec_of_robot.contract
         self.randomization = default if randomization is None else randomization
         self.robot = SimulatedRobot(self.spec_of_robot, effect)
@@ -50,8 +53,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.task = self.spec_of_robot.task.task
         self._stream = stream
         self._seed, self._world = 0, -1
-        self._scale = self.contract.action.scale
-        self._offset = self.contract.action.offset
+        self._view = self.robot.view
+        self._affine = list(zip(self.contract.action.offset, self.contract.action.scale, strict=True))
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -69,8 +72,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def begin_episode(self, episode: int) -> np.ndarray:
         """Begin another episode of the same world: new start, targets and noise, same hidden parameters."""
         rng = keyed_rng(self._seed, self._stream, self._world, f"episode/{episode}")
-        self.episode = self.task.begin(rng, len(self.contract.joints), self.contract.control_dt)
-        self.robot.start(self.episode.start_pos, rng, self.episode.horizon)
+        self.episode: Episode = self.task.begin(rng, self._view)
+        self.robot.start(self.episode.start, rng)
         self.step_count = 0
         return self._observe()
 
@@ -79,21 +82,20 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         normalized = action.tolist()
         if not all(map(isfinite, normalized)):
             raise UnsafeCommand(f"action {normalized} is not finite")
-        triples = zip(self._offset, self._scale, normalized, strict=True)
-        return self.step_command([o + s * min(max(a, -1.0), 1.0) for o, s, a in triples])
+        pairs = zip(self._affine, normalized, strict=True)
+        return self.step_command([o + s * (1.0 if a > 1.0 else -1.0 if a < -1.0 else a) for (o, s), a in pairs])
 
     def step_command(self, command: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period under a command in the contract's unit and joint order, as a driver gives it.
 
-        Raises `UnsafeCommand`, with nothing moved, when the command
-        is not finite or has the wrong size.
+        Raises `UnsafeCommand`, with nothing moved, when the command is not finite or has the wrong size.
         """
         self.robot.step(command)
-        self.step_count += 1
-        joint_pos, episode = self.robot.world.joint_pos, self.episode
-        reward = episode.reward(self.step_count, joint_pos, self.last_action)
-        terminated = episode.terminated(joint_pos)
-        return self._observe(), reward, terminated, self.step_count >= episode.horizon, {}
+        self.step_count = step = self.step_count + 1
+        episode, view = self.episode, self._view
+        reward = episode.reward(step, view)
+        terminated = episode.terminated(step, view)
+        return self._observe(), reward, terminated, step >= episode.horizon, {}
 
     @property
     def horizon(self) -> int:
@@ -103,13 +105,12 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     @property
     def success(self) -> bool:
         """Whether the task counts as achieved right now."""
-        return self.episode.success(self.step_count, self.robot.world.joint_pos)
+        return self.episode.success(self.step_count, self._view)
 
     @property
     def last_action(self) -> list[float]:
         """What was sent in the last period (nothing yet: the safe command), as a normalised action."""
-        sent = self.robot.limiter.last
-        return [(c - o) / s for c, o, s in zip(sent, self._offset, self._scale, strict=True)]
+        return self._view.last_action
 
     def render(self) -> np.ndarray | None:  # type: ignore[override]
         """Return an RGB picture of the scene, uint8 `[height, width, 3]`."""
@@ -122,7 +123,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.robot.close()
 
     def _observe(self) -> np.ndarray:
-        return self.robot.observe(self.episode.command_signals(self.step_count))
+        return self.robot.observe(self.episode.command_signals(self.step_count, self._view))
 
     def _info(self) -> dict[str, Any]:
         context: Context = self.context

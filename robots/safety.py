@@ -35,21 +35,23 @@ class Limiter:
             raise UnsafeCommand(f"{len(command)} commands for {len(self.last)} joints")
         if not all(map(isfinite, command)):
             raise UnsafeCommand(f"command {list(command)} is not finite")
-        self.last = [
-            limited(value, last, low, high, change)
-            for value, last, low, high, change in zip(
-                command, self.last, self._low, self._high, self._change, strict=True
-            )
-        ]
+        self.last = list(map(limited, command, self.last, self._low, self._high, self._change))
         return self.last
 
 
 def limited(value: float, last: float, low: float, high: float, change: float) -> float:
     """Return `value` moved into [last − change, last + change], then into [low, high]; the limits win."""
-    value = min(max(value, last - change), last + change)
-    return min(max(value, low), high)
+    if value > last + change:
+        value = last + change
+    elif value < last - change:
+        value = last - change
+    return low if value < low else high if value > high else value
 
 
 def safe_command(contract: Contract) -> list[float]:
-    """Return the command that asks nothing of the motors: zero torque, inside the limits."""
-    return [min(max(0.0, low), high) for low, high in contract.command_limits]
+    """Return the command that is safe to fall back on, inside the limits.
+
+    Zero torque, zero velocity, or the default pose in position mode.
+    """
+    rest = [joint.default_pos if contract.action.mode == "position" else 0.0 for joint in contract.joints]
+    return [min(max(value, low), high) for value, (low, high) in zip(rest, contract.command_limits, strict=True)]

@@ -4,50 +4,43 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, model_validator
 
 from domain_rand.randomizer import Randomization
-from domain_rand.schema import ConfigError, Schema, nearest, read_yaml
+from domain_rand.schema import ConfigError, Schema, nearest
 from robots.contract import Contract
-from robots.tasks.track_target import TrackTarget
+from robots.model import ROBOTS, Model, model_path
+from robots.task import Task, find_task
 
-ROBOTS = Path(__file__).parent
-TASKS = {"track_target": TrackTarget}
-
-
-class Model(Schema):
-    """How the robot is simulated. Nothing here travels to the real robot."""
-
-    file: str
-    base_pos: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    fixed_base: bool = True
-    physics_dt: float = Field(gt=0, description="period of the explicit actuator model [s]")
-    solver_substeps: int = Field(default=1, ge=1)
-    solver_iterations: int = Field(default=50, ge=1)
-    gravity: float = Field(default=9.81, ge=0)
+__all__ = ["ROBOTS", "RobotFile", "RobotSpec", "TaskSpec", "load_robot", "robot_names", "urdf_path"]
 
 
 class TaskSpec(Schema):
-    """Which task, how many episodes of it make a trial, and the task's own settings."""
+    """One task of a robot: its name there, the module that implements it, and the task's own settings."""
 
     name: str
-    episodes: int = Field(default=1, ge=1)
-    settings: dict[str, float | int | bool | list[float]] = {}
+    module: str
+    settings: dict[str, Any] = {}
 
     @model_validator(mode="after")
-    def _known(self) -> TaskSpec:
-        if self.name not in TASKS:
-            raise ValueError(f"unknown task '{self.name}'; {nearest(self.name, tuple(TASKS))}")
+    def _parsed(self) -> TaskSpec:
+        assert self.task
         return self
 
     @cached_property
-    def task(self) -> TrackTarget:
-        return TASKS[self.name].parse(self.settings, f"task {self.name}")
+    def task(self) -> Task:
+        return find_task(self.module).parse(self.settings, f"task {self.name}")
+
+    @property
+    def episodes(self) -> int:
+        """Episodes in a trial."""
+        return self.task.episodes
 
 
 class RobotSpec(Schema):
-    """Everything in `robot.yaml`."""
+    """A robot doing one task; the contract holds the robot's signals and the task's."""
 
     description: str
     contract: Contract
@@ -68,26 +61,61 @@ class RobotSpec(Schema):
         """Physics steps in one control period."""
         return round(self.contract.control_dt / self.model.physics_dt)
 
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        """All joints that are simulated by name: the contract's, then the passive ones."""
+        return (*self.contract.joint_names, *self.model.passive_joints)
+
+
+class RobotFile(Schema):
+    """Everything in `robot.yaml`: one robot and the tasks it may be given.
+
+    A task's entry holds the task's settings, and two keys of its own: `task`, the module if it is not the entry's name,
+    and `signals`, contract signals that only this task needs (its commands, as a rule).
+    """
+
+    description: str
+    contract: dict[str, Any]
+    model: Model
+    tasks: dict[str, dict[str, Any]] = Field(min_length=1)
+    default_task: str | None = None
+
+    def spec(self, task: str | None = None, source: str = "robot.yaml") -> RobotSpec:
+        """Return the robot doing one of its tasks, the default one if none is named; raises `ConfigError`."""
+        name = task or self.default_task or next(iter(self.tasks))
+        if name not in self.tasks:
+            raise ConfigError(f"{source}: the robot has no task '{name}'; {nearest(name, tuple(self.tasks))}")
+        settings = dict(self.tasks[name])
+        module, signals = settings.pop("task", name), settings.pop("signals", [])
+        contract = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
+        return RobotSpec.parse(
+            {
+                "description": self.description,
+                "contract": Contract.parse(contract, f"{source}: contract"),
+                "model": self.model,
+                "task": {"name": name, "module": module, "settings": settings},
+            },
+            source,
+        )
+
 
 def robot_names() -> list[str]:
     """Names of all robots: the folders that hold a `robot.yaml`."""
     return sorted(path.parent.name for path in ROBOTS.glob("*/robot.yaml"))
 
 
-def load_robot(name: str) -> tuple[RobotSpec, Randomization]:
-    """Read a robot's folder; raises `ConfigError` naming the file and key, or the nearest robot."""
+def load_robot(name: str, task: str | None = None) -> tuple[RobotSpec, Randomization]:
+    """Read a robot's folder; raises `ConfigError` naming the file and key, or the nearest robot or task."""
     folder = ROBOTS / name
     if name not in robot_names():
         raise ConfigError(f"unknown robot '{name}'; {nearest(name, robot_names())}")
-    spec = RobotSpec.parse(read_yaml(folder / "robot.yaml"), str(folder / "robot.yaml"))
+    source = str(folder / "robot.yaml")
+    spec = RobotFile.load(source).spec(task, source)
     if spec.contract.robot != name:
-        raise ConfigError(f"{folder / 'robot.yaml'}: contract.robot is '{spec.contract.robot}', the folder '{name}'")
+        raise ConfigError(f"{source}: contract.robot is '{spec.contract.robot}', the folder '{name}'")
     return spec, Randomization.load(folder / "randomization.yaml")
 
 
 def urdf_path(spec: RobotSpec) -> Path:
     """Where the robot's model file lies; raises `ConfigError` when it is not there."""
-    path = ROBOTS / spec.contract.robot / spec.model.file
-    if not path.is_file():
-        raise ConfigError(f"model.file: {path} does not exist")
-    return path
+    return model_path(spec.contract.robot, spec.model.file)

@@ -4,22 +4,24 @@ from math import tanh
 
 import pytest
 
-from robots.actuators import COULOMB_VEL, Actuator, ActuatorBank, friction_torque, motor_torque
+from robots.actuator_bank import ActuatorBank
+from robots.actuators import COULOMB_VEL, Actuator, friction_torque, motor_torque
 
 DT = 0.005
 STEPS = 4
+STILL = (0.0, 0.0)
 
 
 def bank(*actuators: Actuator) -> ActuatorBank:
-    return ActuatorBank(actuators, DT, STEPS)
+    return ActuatorBank(actuators, DT)
 
 
 def respond(bank: ActuatorBank, commands: list[float]) -> list[float]:
     """Torque of the only joint at rest, one entry a physics step, for one command a control period."""
     torques = []
     for command in commands:
-        bank.hold([command])
-        torques += [bank.torque([0.0])[0] for _ in range(STEPS)]
+        bank.hold([command], STEPS)
+        torques += [bank.torque([STILL])[0] for _ in range(STEPS)]
     return torques
 
 
@@ -70,8 +72,8 @@ def test_a_delay_is_rounded_to_the_nearest_physics_step(delay: float, k: int) ->
 
 def test_joints_have_delays_of_their_own() -> None:
     both = bank(Actuator(torque_limit=10, delay=2 * DT), Actuator(torque_limit=10))
-    both.hold([1.0, 5.0])
-    assert [both.torque([0.0, 0.0]) for _ in range(STEPS)] == [[0.0, 5.0], [0.0, 5.0], [1.0, 5.0], [1.0, 5.0]]
+    both.hold([1.0, 5.0], STEPS)
+    assert [both.torque([STILL, STILL]) for _ in range(STEPS)] == [[0.0, 5.0], [0.0, 5.0], [1.0, 5.0], [1.0, 5.0]]
 
 
 def test_an_episode_begins_with_its_own_command_under_way() -> None:
@@ -83,8 +85,8 @@ def test_an_episode_begins_with_its_own_command_under_way() -> None:
 
 def test_an_episode_cut_short_leaves_nothing_behind() -> None:
     delayed = bank(Actuator(torque_limit=10, delay=5 * DT))
-    delayed.hold([9.0])
-    delayed.torque([0.0])
+    delayed.hold([9.0], STEPS)
+    delayed.torque([STILL])
     delayed.start([0.0])
     assert respond(delayed, [0.0, 0.0, 0.0]) == [0.0] * 12
 
@@ -95,16 +97,16 @@ def test_parameters_act_from_the_next_start_all_together() -> None:
     assert respond(changing, [1.0]) == [1.0] * 4
     changing.start([0.0])
     assert respond(changing, [1.0]) == [0.0] + [2.0] * 3
-    changing.hold([1.0])
-    assert changing.torque([100.0]) == [pytest.approx(1.7)]
+    changing.hold([1.0], STEPS)
+    assert changing.torque([(0.0, 100.0)]) == [pytest.approx(1.7)]
 
 
 def test_the_caller_may_reuse_its_command() -> None:
     delayed = bank(Actuator(torque_limit=10, delay=STEPS * DT))
     command = [1.0]
-    delayed.hold(command)
+    delayed.hold(command, STEPS)
     command[0] = 7.0
     for _ in range(STEPS):
-        delayed.torque([0.0])
-    delayed.hold([0.0])
-    assert delayed.torque([0.0]) == [1.0]
+        delayed.torque([STILL])
+    delayed.hold([0.0], STEPS)
+    assert delayed.torque([STILL]) == [1.0]

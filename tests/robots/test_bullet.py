@@ -12,8 +12,9 @@ import pybullet
 import pytest
 
 from domain_rand.schema import ConfigError
-from robots.bullet import BulletWorld
-from robots.spec import Model, RobotSpec, urdf_path
+from robots.bullet.world import BulletWorld
+from robots.model import Model
+from robots.spec import RobotSpec, urdf_path
 
 DT = 0.005
 INERTIA = 0.0042 + 0.2 * 0.25**2 + 0.0004 + 0.6 * 0.5**2
@@ -158,12 +159,12 @@ def test_a_written_gravity_is_felt(world: BulletWorld) -> None:
 
 
 def base_state(world: BulletWorld) -> tuple[Any, ...]:
-    pose = pybullet.getBasePositionAndOrientation(world._body, physicsClientId=world._client)
-    return *pose, *pybullet.getBaseVelocity(world._body, physicsClientId=world._client)
+    pose = pybullet.getBasePositionAndOrientation(world._body.uid, physicsClientId=world._client)
+    return *pose, *pybullet.getBaseVelocity(world._body.uid, physicsClientId=world._client)
 
 
 def tail_state(world: BulletWorld) -> tuple[float, float]:
-    return pybullet.getJointState(world._body, 1, physicsClientId=world._client)[:2]
+    return pybullet.getJointState(world._body.uid, 1, physicsClientId=world._client)[:2]
 
 
 def test_a_free_body_falls_undamped(free: BulletWorld) -> None:

@@ -178,7 +178,7 @@ def test_the_reward_judges_the_target_the_action_was_given_for(env: RobotEnv) ->
     env.reset(seed=0)
     shown = []
     for step in range(55):
-        target = float(env.episode.command_signals(step)["joint_pos_target"][0])
+        target = float(env.episode.command_signals(step, env.robot.view)["joint_pos_target"][0])
         _, reward, *_ = env.step(np.array([0.125], dtype=np.float32))
         error = env.robot.world.joint_pos[0] - target
         earned = closeness(error, env.task.sharpness) - env.task.effort_weight * 0.125**2

@@ -29,7 +29,7 @@ def pipe(**second: Any) -> SignalPipe:
 
 def readings(pipe: SignalPipe, steps: int, seed: int = 0) -> np.ndarray:
     """What is read while the truth counts the steps: (t, 10 t, 100 t)."""
-    pipe.start(np.random.default_rng(seed), steps)
+    pipe.start(np.random.default_rng(seed))
     return np.array([pipe.observe([t, 10.0 * t, 100.0 * t]) for t in range(steps + 1)])
 
 
@@ -46,7 +46,7 @@ def test_a_perfect_sensor_reads_the_truth() -> None:
 def test_noise_has_the_standard_deviation_asked_for_and_no_mean() -> None:
     steps = 20_000
     noisy = pipe(noise=0.5)
-    noisy.start(np.random.default_rng(0), steps)
+    noisy.start(np.random.default_rng(0))
     error = np.array([noisy.observe([0.0, 0.0, 0.0]) for _ in range(steps)])
     assert np.all(error[:, 0] == 0)
     assert error[:, 1:].std(axis=0) == pytest.approx([0.5, 0.5], rel=0.02)
@@ -75,7 +75,7 @@ def test_noise_is_of_the_moment_of_reading_not_delayed() -> None:
 def test_an_episode_remembers_nothing_of_the_last() -> None:
     delayed = pipe(delay=0.06)
     readings(delayed, 10)
-    delayed.start(np.random.default_rng(0), 10)
+    delayed.start(np.random.default_rng(0))
     assert delayed.observe([7.0, 8.0, 9.0]).tolist() == [7, 8, 9]
 
 

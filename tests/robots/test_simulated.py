@@ -10,6 +10,7 @@ from domain_rand.randomizer import Randomization
 from robots.safety import UnsafeCommand
 from robots.simulated import SimulatedRobot
 from robots.spec import RobotSpec, load_robot
+from robots.task import Start
 
 RANDOMIZATION = load_robot("servo_arm")[1]
 NOMINAL = {
@@ -24,7 +25,7 @@ NOMINAL = {
 
 
 def start(robot: SimulatedRobot, offset: float = 0.0) -> None:
-    robot.start([offset], np.random.default_rng(0), 100)
+    robot.start(Start([offset]), np.random.default_rng(0))
 
 
 def everything(robot: SimulatedRobot) -> dict[Any, float]:

@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 
 from domain_rand.schema import ConfigError, read_yaml
-from robots.spec import ROBOTS, RobotSpec, load_robot, robot_names, urdf_path
+from robots.spec import ROBOTS, RobotFile, RobotSpec, load_robot, robot_names, urdf_path
+from robots.task import find_task, task_names
 
 DATA = read_yaml(ROBOTS / "servo_arm" / "robot.yaml")
+TARGET = DATA["tasks"]["track_target"]["signals"][0]
 
 
 def spec_with(section: str, **change: Any) -> RobotSpec:
-    return RobotSpec.parse({**DATA, section: {**DATA[section], **change}})
+    return RobotFile.parse({**DATA, section: {**DATA[section], **change}}).spec()
 
 
 def test_a_robot_is_its_folder() -> None:
@@ -39,14 +41,28 @@ def test_a_control_period_is_whole_physics_steps() -> None:
             spec_with("model", physics_dt=physics_dt)
 
 
-def test_an_unknown_task_names_the_nearest() -> None:
+def test_a_task_is_its_file() -> None:
+    assert "track_target" in task_names()
+    assert find_task("track_target").__name__ == "TrackTarget"
     with pytest.raises(ConfigError, match="unknown task 'track_taget'; did you mean 'track_target'"):
-        spec_with("task", name="track_taget")
+        spec_with("tasks", track_target={"task": "track_taget"})
+
+
+def test_a_robot_may_have_several_tasks_with_signals_of_their_own() -> None:
+    still = {"task": "track_target", "episode_time": 0.5, "signals": [{**TARGET, "low": -1.0}]}
+    file = RobotFile.parse({**DATA, "tasks": {**DATA["tasks"], "still": still}})
+    assert file.spec().task.name == "track_target"
+    spec = file.spec("still")
+    assert (spec.task.name, spec.task.module, spec.task.task.episode_time) == ("still", "track_target", 0.5)
+    assert spec.contract.signal_names == ("joint_pos", "joint_vel", "joint_pos_target")
+    assert spec.contract.signals[-1].low == -1.0
+    with pytest.raises(ConfigError, match="the robot has no task 'stil'; did you mean 'still'"):
+        file.spec("stil")
 
 
 def test_an_unknown_task_setting_names_the_nearest() -> None:
     with pytest.raises(ConfigError, match="task track_target: unknown key 'sharpnes'; did you mean 'sharpness'"):
-        _ = spec_with("task", settings={"sharpnes": 1.0}).task.task
+        spec_with("tasks", track_target={"sharpnes": 1.0})
 
 
 def test_an_absent_model_file_is_named() -> None:

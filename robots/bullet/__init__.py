@@ -1,0 +1,1 @@
+"""The PyBullet world of one robot: the only folder that imports pybullet."""

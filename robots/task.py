@@ -1,0 +1,117 @@
+"""What a task is: settings that draw episodes, and episodes that start, command, reward and end.
+
+A task is one file `robots/tasks/<name>.py` with a `Task` subclass named by its module variable `TASK`. It sees the
+robot through a `RobotView` only; `rng` is the episode's own generator, and all chance in a task comes from it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from pydantic import Field
+
+import robots.tasks
+from domain_rand.schema import ConfigError, Schema, nearest
+from robots.rotation import IDENTITY, Quat, Vec3
+from robots.view import RobotView
+
+Signals = Mapping[str, Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where an episode begins; whatever is left empty is the default pose, at rest.
+
+    Joint offsets [rad] and velocities [rad/s] are per joint: actuated ones in contract order, then the passive ones of
+    the model file's list; a shorter list leaves the rest at its default. The base is moved by `base_offset` [m, world]
+    and turned by `base_turn` (xyzw) from where it was loaded; its velocities [m/s, rad/s] are in the world frame.
+    `objects` places extra objects: name to (position [m], quaternion xyzw).
+    """
+
+    joint_offset: Sequence[float] = ()
+    joint_vel: Sequence[float] = ()
+    base_offset: Vec3 = (0.0, 0.0, 0.0)
+    base_turn: Quat = IDENTITY
+    base_lin_vel: Vec3 = (0.0, 0.0, 0.0)
+    base_ang_vel: Vec3 = (0.0, 0.0, 0.0)
+    objects: Mapping[str, tuple[Vec3, Quat]] = field(default_factory=dict)
+
+
+class Episode(Protocol):
+    """One drawn episode. `step` counts control periods since its start; `robot` is the truth as it stands now."""
+
+    start: Start
+    horizon: int
+
+    def command_signals(self, step: int, robot: RobotView) -> Signals:
+        """What the robot is asked for from `step` on: a value for each of the task's `signals`."""
+        ...
+
+    def reward(self, step: int, robot: RobotView) -> float:
+        """The reward of the period that ended at `step`, judged against what was commanded at `step − 1`."""
+        ...
+
+    def terminated(self, step: int, robot: RobotView) -> bool:
+        """Whether the episode is over for good: a fall, not the end of its time."""
+        ...
+
+    def success(self, step: int, robot: RobotView) -> bool:
+        """Whether the task counts as achieved right now."""
+        ...
+
+
+@runtime_checkable
+class GoalEpisode(Episode, Protocol):
+    """An episode with a goal, so that a failed one can be learned from as if its end had been asked for.
+
+    The goal is the command signal `goal_signal`; relabelling writes an achieved goal into its place in the observation.
+    """
+
+    goal_signal: str
+
+    def achieved_goal(self, robot: RobotView) -> Sequence[float]:
+        """What was reached, in the goal signal's unit and frame."""
+        ...
+
+    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        """Reward `[...]` of having achieved `[..., goal]` when `[..., goal]` was desired; no other state."""
+        ...
+
+
+class Task(Schema):
+    """Settings of a task; times in s. A subclass adds its own, `signals` and `begin`."""
+
+    episodes: int = Field(default=1, ge=1, description="episodes of one world in a trial")
+    episode_time: float = Field(default=2.0, gt=0)
+
+    def horizon(self, control_dt: float) -> int:
+        """Control steps in one episode, at least one."""
+        return max(1, round(self.episode_time / control_dt))
+
+    def signals(self, joints: int) -> dict[str, int]:
+        """Return the command signals that the task provides, name to size, for a robot of so many actuated joints."""
+        return {}
+
+    def begin(self, rng: np.random.Generator, robot: RobotView) -> Episode:
+        """Draw one episode."""
+        raise NotImplementedError(f"{type(self).__name__} draws no episodes")
+
+
+def task_names() -> list[str]:
+    """Names of all tasks: the modules in `robots/tasks`."""
+    return sorted(module.name for module in pkgutil.iter_modules(robots.tasks.__path__))
+
+
+def find_task(name: str) -> type[Task]:
+    """Return the task class of `robots/tasks/<name>.py`; raises `ConfigError` naming the nearest task."""
+    if name not in task_names():
+        raise ConfigError(f"unknown task '{name}'; {nearest(name, task_names())}")
+    task = getattr(importlib.import_module(f"robots.tasks.{name}"), "TASK", None)
+    if task is None:
+        raise ConfigError(f"robots/tasks/{name}.py: no TASK; add `TASK = <the class>`")
+    return task
