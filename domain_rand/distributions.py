@@ -7,6 +7,8 @@ stratified or worst-case samplers only change where the uniforms come from.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 from typing import Annotated, Literal
 
@@ -68,12 +70,12 @@ class Normal(Schema):
 
     @model_validator(mode="after")
     def _ordered(self) -> Normal:
-        low, high = self._cut()
+        low, high = self._cut
         _require(low < high, f"no mass between low {self.low} and high {self.high}")
         return self
 
     def quantile(self, u: float) -> float:
-        low, high = self._cut()
+        low, high = self._cut
         p = min(max(low + u * (high - low), _EPS), 1 - _EPS)
         value = NormalDist(self.mean, self.std).inv_cdf(p)
         return min(max(value, self.support[0]), self.support[1])
@@ -82,6 +84,7 @@ class Normal(Schema):
     def support(self) -> tuple[float, float]:
         return (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
 
+    @cached_property
     def _cut(self) -> tuple[float, float]:
         normal = NormalDist(self.mean, self.std)
         return (
@@ -136,16 +139,38 @@ class Mixture(Schema):
 Distribution = Annotated[Uniform | LogUniform | Normal | Choice | Mixture, Field(discriminator="distribution")]
 
 
-def normalize(distribution: Uniform | LogUniform | Normal | Choice | Mixture, value: float) -> float:
-    """Map the central range of the distribution onto [−1, 1], linearly (in the logarithm for `LogUniform`)."""
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Physical values to numbers around [−1, 1], linearly or in the logarithm."""
+
+    middle: float
+    half: float
+    logarithmic: bool
+
+    def __call__(self, value: float) -> float:
+        if self.half == 0:
+            return 0.0
+        if self.logarithmic:
+            _require(value > 0, f"{value:g} has no logarithm, and its distribution is log_uniform")
+            value = math.log(value)
+        return (value - self.middle) / self.half
+
+
+def scale_of(distribution: Distribution) -> Scale:
+    """Return the scale that takes the central range of a distribution to [−1, 1], in the logarithm for `LogUniform`."""
     low, high = _central(distribution)
-    if isinstance(distribution, LogUniform):
-        value, low, high = math.log(value), math.log(low), math.log(high)
-    half = (high - low) / 2
-    return 0.0 if half == 0 else (value - (low + high) / 2) / half
+    logarithmic = isinstance(distribution, LogUniform)
+    if logarithmic:
+        low, high = math.log(low), math.log(high)
+    return Scale((low + high) / 2, (high - low) / 2, logarithmic)
 
 
-def _central(distribution: Uniform | LogUniform | Normal | Choice | Mixture) -> tuple[float, float]:
+def normalize(distribution: Distribution, value: float) -> float:
+    """Map the central range of the distribution onto [−1, 1]; see `scale_of`."""
+    return scale_of(distribution)(value)
+
+
+def _central(distribution: Distribution) -> tuple[float, float]:
     """Return the range of all but the outer 1 %; of a mixture, whose quantile does not rise with u, its components'."""
     if isinstance(distribution, Choice):
         return distribution.support

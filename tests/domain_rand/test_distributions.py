@@ -118,6 +118,12 @@ def test_a_single_value_normalizes_to_zero() -> None:
     assert normalize(LogUniform(low=2, high=2), 2) == 0
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_a_value_without_logarithm_says_so(value: float) -> None:
+    with pytest.raises(ValueError, match="has no logarithm"):
+        normalize(LogUniform(low=1, high=2), value)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
