@@ -45,6 +45,8 @@ def frozen_copy(policy: Any) -> Any:
     missing = [name for name in ("inputs", "carry_spec", "step") if not hasattr(policy, name)]
     if missing:
         raise ExportError(f"{type(policy).__name__} has no {', '.join(missing)}; see export.step_graph.StepPolicy")
+    if getattr(policy, "log_std", policy) is None:
+        raise ExportError(f"{type(policy).__name__} chooses among discrete actions; a robot's command is continuous")
     frozen = copy.deepcopy(policy).cpu().eval().requires_grad_(False)
     for module, name in _stashed(frozen):
         delattr(module, name)

@@ -36,14 +36,24 @@ class TrialStep(NamedTuple):
     success: np.ndarray
 
 
-class TrialWorlds(Protocol):
-    """N tasks advancing together: what learning and evaluation see of a robot, or of any other family of tasks."""
+class WorldShape(Protocol):
+    """The facts that policies and schedules are built from.
 
-    size: int
+    With `discrete`, an action is a one-hot vector. `reads_reward` says whether the last reward may be an input.
+    """
+
     trial_steps: int
     obs_size: int
     action_size: int
     context_size: int
+    discrete: bool
+    reads_reward: bool
+
+
+class TrialWorlds(WorldShape, Protocol):
+    """N tasks advancing together: what learning and evaluation see of a robot, or of any other family of tasks."""
+
+    size: int
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]: ...
     def step(self, action: np.ndarray) -> TrialStep: ...
@@ -52,6 +62,8 @@ class TrialWorlds(Protocol):
 
 class RobotTrials:
     """N robots of one kind in this process, each in its own world."""
+
+    discrete = False
 
     def __init__(
         self,
@@ -71,6 +83,7 @@ class RobotTrials:
         self.obs_size = self.contract.obs_size
         self.action_size = len(self.contract.joints)
         self.context_size = len(first.randomization.names)
+        self.reads_reward = self.contract.needs_reward
         self.trial_steps = first.spec_of_robot.task.episodes * first.horizon
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -50,9 +50,17 @@ def _effects() -> Rows:
     ]
 
 
+def _toys() -> Rows:
+    from sdk.toys.base import find_toy, toy_names
+
+    found = [find_toy(name) for name in toy_names()]
+    return [{"toy": t.name, "paper": t.paper, "summary": t.summary, "settings": t.settings().plain()} for t in found]
+
+
 _KINDS: dict[str, Callable[[], Rows]] = {
     "robots": _robots,
     "algorithms": _algorithms,
     "params": _params,
     "effects": _effects,
+    "toys": _toys,
 }

@@ -35,9 +35,9 @@ Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, coggi
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="robots, algorithms, params or effects")], as_json: Json = False
+    what: Annotated[str, typer.Argument(help="robots, algorithms, params, effects or toys")], as_json: Json = False
 ) -> None:
-    """List what there is: robots, algorithms, randomisable parameters, unmodelled effects."""
+    """List what there is: robots, algorithms, randomisable parameters, unmodelled effects, toys."""
     from sdk.catalogue import catalogue
 
     rows = catalogue(what)
@@ -62,11 +62,12 @@ def train(
     folder = to or Path("runs") / algo
     settings = RunFolder(folder).config() if resume else resolve_config(algo, config, set_)
     _refuse_changes(resume, algo, settings.algo, config, set_)
-    with training_bar(f"{algo} on {settings.robot}", err) as report:
+    with training_bar(f"{algo} on {settings.subject}", err) as report:
         train_(settings, folder, resume=resume, report=report)
     last = RunFolder(folder).metrics()[-1]
+    verb = "evaluate" if settings.toy else "export"
     _show(
-        {"run": str(folder), **last}, as_json, lambda: out.print(f"Trained: {folder}. Next: simshift export {folder}")
+        {"run": str(folder), **last}, as_json, lambda: out.print(f"Trained: {folder}. Next: simshift {verb} {folder}")
     )
 
 

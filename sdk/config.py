@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from domain_rand.schema import ConfigError, Schema, nearest, read_yaml, with_overrides
 from sdk.rl.ppo import PpoConfig
@@ -21,11 +21,19 @@ class PolicyConfig(Schema):
     log_std: float = Field(default=-0.5, description="initial log spread of the actions")
 
 
+class ToyConfig(Schema):
+    """A family of `sdk/toys` and its settings."""
+
+    name: str
+    settings: dict[str, int | float | bool | str | None] = {}
+
+
 class TrainConfig(Schema):
     """A complete training run: together with the code, it determines every number."""
 
     algo: str
-    robot: str = "servo_arm"
+    robot: str | None = Field(default=None, description="which robot; servo_arm where no toy is named either")
+    toy: ToyConfig | None = None
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=2_000_000, ge=1, description="control steps of experience in total")
     trials: int = Field(default=64, ge=1, description="trials collected for each update")
@@ -33,6 +41,29 @@ class TrainConfig(Schema):
     robots: int = Field(default=64, ge=1, description="robots a process simulates side by side")
     ppo: PpoConfig = PpoConfig()
     policy: PolicyConfig = PolicyConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_robot(cls, data: dict[str, Any]) -> dict[str, Any]:
+        nothing = data.get("robot") is None and data.get("toy") is None
+        return {**data, "robot": "servo_arm"} if nothing else data
+
+    @field_validator("toy")
+    @classmethod
+    def _instead_of_a_robot(cls, toy: ToyConfig | None, info: ValidationInfo) -> ToyConfig | None:
+        if toy is not None and info.data.get("robot") is not None:
+            raise ValueError(f"a run has a robot or a toy, and robot is '{info.data['robot']}'; leave one out")
+        return toy
+
+    @property
+    def subject(self) -> str:
+        """Name of the robot or toy."""
+        return self.robot or (self.toy.name if self.toy else "")
+
+    @property
+    def side_by_side(self) -> int:
+        """Worlds that one process advances together; toys are arrays, and do it all at once."""
+        return self.robots if self.toy is None else self.trials
 
 
 def resolve_config(algo: str, file: Path | None = None, overrides: list[str] | None = None) -> TrainConfig:

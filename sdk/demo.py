@@ -29,7 +29,7 @@ from sdk.evaluate import Evaluation, evaluate_run
 from sdk.progress import columns
 from sdk.ship import export_run
 from sdk.statistics import gap_closed
-from sdk.train import robot_shape
+from sdk.train import world_shape
 
 ARMS = ("rl2", "robust", "oracle")
 DEPLOYED = ("rl2", "robust")
@@ -117,7 +117,7 @@ def _start_training(arm: str, config: TrainConfig, folder: Path) -> subprocess.P
 
 
 def _total(config: TrainConfig) -> int:
-    block = config.trials * robot_shape(config.robot).trial_steps
+    block = config.trials * world_shape(config).trial_steps
     return -(-config.steps // block) * block
 
 

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 
 from robots.effects import effect_named
-from robots.trial import RobotTrials
-from sdk.engines.local import collect_in_waves
+from sdk.engines.local import collect_in_waves, make_worlds
 from sdk.rl.rollout import Rollout
 from sdk.statistics import Estimate, mean_ci95
 from sdk.train import load_policy
@@ -62,8 +61,8 @@ def evaluate_run(
     """
     torch.set_num_threads(1)
     config, policy, _ = load_policy(folder)
-    size = min(config.robots, worlds)
-    trials = RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect_named(effect))
+    size = min(config.side_by_side, worlds)
+    trials = make_worlds(config, size=size, seed=seed, stream=stream, effect=effect_named(effect))
     parts = []
     try:
         for first in range(0, worlds, size):

@@ -26,6 +26,8 @@ def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: 
             f"{folder}: '{config.algo}' reads the true context, which no robot can sense; "
             f"train one of: {', '.join(deployable)}"
         )
+    if config.robot is None:
+        raise ConfigError(f"{folder} was trained on the toy '{config.subject}'; only a robot's policy can leave")
     spec, randomization = load_robot(config.robot)
     evaluation = evaluate_run(folder, worlds, seed=config.seed)
     return export_policy(

@@ -12,10 +12,11 @@ import torch
 from torch import nn
 
 from robots.spec import load_robot
+from robots.trial import WorldShape
 from sdk.algos.base import find_algorithm
 from sdk.checkpoint import RunFolder
 from sdk.config import TrainConfig
-from sdk.engines.local import LocalEngine, build_policy
+from sdk.engines.local import LocalEngine, build_policy, make_worlds
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
 
@@ -33,23 +34,31 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-@dataclass(frozen=True)
-class _Shape:
-    """The sizes of a robot's worlds, without simulating any."""
+@dataclass
+class RobotShape:
+    """The shape of a robot's worlds, without simulating any."""
 
     obs_size: int
     action_size: int
     context_size: int
     trial_steps: int
-    needs_reward: bool
+    reads_reward: bool
+    discrete: bool = False
 
 
-def robot_shape(robot: str) -> _Shape:
-    """Return the sizes that policies and schedules are built from."""
+def world_shape(config: TrainConfig) -> WorldShape:
+    """Return what policies and schedules of a run are built from."""
+    if config.robot is not None:
+        return robot_shape(config.robot)
+    return make_worlds(config, size=config.side_by_side, seed=config.seed)
+
+
+def robot_shape(robot: str) -> RobotShape:
+    """Return the shape of a robot's worlds. Raises `ConfigError` as `load_robot`."""
     spec, randomization = load_robot(robot)
     contract = spec.contract
     steps = spec.task.episodes * spec.task.task.horizon(contract.control_dt)
-    return _Shape(contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward)
+    return RobotShape(contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward)
 
 
 def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:
@@ -59,9 +68,9 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     `ConfigError` for a bad configuration or folder, `WorkerError` when a worker process is lost.
     """
     torch.set_num_threads(1)
-    shape = robot_shape(config.robot)
+    shape = world_shape(config)
     run = RunFolder(folder) if resume else RunFolder.create(folder, config)
-    policy = build_policy(config, shape, shape.needs_reward)  # type: ignore[arg-type]
+    policy = build_policy(config, shape)
     learner = Ppo(policy, config.ppo, find_algorithm(config.algo).horizon, config.seed)
     first = _restore(run, learner) if resume else 0
     total = -(-config.steps // (config.trials * shape.trial_steps))
@@ -98,8 +107,8 @@ def load_policy(folder: Path) -> tuple[TrainConfig, nn.Module, int]:
     """Return a run's configuration, its policy at the last checkpoint, and the control steps it had seen."""
     run = RunFolder(folder)
     config, state = run.config(), run.load()
-    shape = robot_shape(config.robot)
-    policy = build_policy(config, shape, shape.needs_reward)  # type: ignore[arg-type]
+    shape = world_shape(config)
+    policy = build_policy(config, shape)
     policy.load_state_dict(state["policy"])
     return config, policy.eval(), state["iteration"] * config.trials * shape.trial_steps
 

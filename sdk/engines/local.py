@@ -14,25 +14,35 @@ import numpy as np
 import torch
 from torch import nn
 
-from robots.trial import RobotTrials, TrialWorlds
+from domain_rand.schema import ConfigError
+from robots.simulated import Effect
+from robots.trial import RobotTrials, TrialWorlds, WorldShape
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import TrainConfig
 from sdk.rl.rollout import Rollout, collect
+from sdk.toys.base import make_toy
 
 
 class WorkerError(RuntimeError):
     """A worker process failed or vanished; the message carries what it said."""
 
 
-def make_worlds(config: TrainConfig, stream: str = "train") -> RobotTrials:
-    """Build one process's robots."""
-    return RobotTrials(config.robot, config.robots, seed=config.seed, stream=stream)
+def make_worlds(
+    config: TrainConfig, *, size: int, seed: int, stream: str = "train", effect: Effect | None = None
+) -> TrialWorlds:
+    """Build `size` of the run's worlds, robots or toys. Raises `ConfigError` for an effect that a toy cannot have."""
+    if config.robot is not None:
+        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect)
+    assert config.toy is not None
+    if effect is not None:
+        raise ConfigError(f"effect: the toy '{config.toy.name}' has no physics to disturb; valid: none")
+    return make_toy(config.toy.name, config.toy.settings, size=size, seed=seed, stream=stream)
 
 
-def build_policy(config: TrainConfig, worlds: TrialWorlds, reads_reward: bool) -> nn.Module:
-    """Build an untrained policy for these worlds, from the run's seed."""
+def build_policy(config: TrainConfig, shape: WorldShape) -> nn.Module:
+    """Build an untrained policy for worlds of this shape, from the run's seed."""
     torch.manual_seed(config.seed)
-    sizes = Sizes(worlds.obs_size, worlds.action_size, worlds.context_size, reads_reward)
+    sizes = Sizes(shape.obs_size, shape.action_size, shape.context_size, shape.reads_reward, shape.discrete)
     return find_algorithm(config.algo).build(sizes, config.policy)
 
 
@@ -49,7 +59,7 @@ class LocalEngine:
 
     def __init__(self, config: TrainConfig) -> None:
         self._config = config
-        self._here = make_worlds(config) if config.workers == 0 else None
+        self._here = _own_worlds(config) if config.workers == 0 else None
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
         self._processes = []
@@ -101,11 +111,15 @@ class LocalEngine:
         return WorkerError(f"{process.name} is gone (exit code {process.exitcode}); continue the run with --resume")
 
 
+def _own_worlds(config: TrainConfig) -> TrialWorlds:
+    return make_worlds(config, size=config.side_by_side, seed=config.seed)
+
+
 def _work(pipe: Connection, config: TrainConfig) -> None:
     torch.set_num_threads(1)
     try:
-        worlds = make_worlds(config)
-        policy = build_policy(config, worlds, worlds.contract.needs_reward)
+        worlds = _own_worlds(config)
+        policy = build_policy(config, worlds)
         while True:
             weights, indices = pipe.recv()
             policy.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})

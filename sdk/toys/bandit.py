@@ -29,9 +29,9 @@ class BanditTrials(ToyTrials):
     discrete = True
 
     def __init__(self, settings: BanditSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        super().__init__(settings, size, seed=seed, stream=stream)
         self.action_size = self.context_size = settings.arms
         self.episode_steps = settings.pulls
+        super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         self.chance = keys.uniform("arms", self.action_size)

@@ -77,11 +77,8 @@ class ToyTrials:
 
     def __init__(self, settings: ToySettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.size = size
+        self.trial_steps = self.episodes * self.episode_steps
         self._settings, self._seed, self._stream = settings, seed, stream
-
-    @property
-    def trial_steps(self) -> int:
-        return self.episodes * self.episode_steps
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Begin trial `indices[i]` in place i; returns observations `[N, obs]` and contexts `[N, context]`."""

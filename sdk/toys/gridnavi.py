@@ -35,8 +35,8 @@ class GridTrials(ToyTrials):
     discrete = True
 
     def __init__(self, settings: GridSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        super().__init__(settings, size, seed=seed, stream=stream)
         self.episodes = settings.episodes
+        super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         self.goal = GOALS[(keys.uniform("goal", 1)[:, 0] * len(GOALS)).astype(np.int64)]

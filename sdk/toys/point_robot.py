@@ -65,9 +65,9 @@ class PointTrials(ToyTrials):
     obs_size = action_size = context_size = 2
 
     def __init__(self, settings: PointSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        super().__init__(settings, size, seed=seed, stream=stream)
         self.variant = VARIANTS[settings.variant]
         self.episodes, self.episode_steps = self.variant.episodes, self.variant.steps
+        super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         u = keys.uniform("goal", 2)

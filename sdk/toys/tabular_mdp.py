@@ -32,8 +32,8 @@ class TabularTrials(ToyTrials):
     discrete = True
 
     def __init__(self, settings: TabularSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        super().__init__(settings, size, seed=seed, stream=stream)
         self.episodes = settings.episodes
+        super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         self.mean_reward = 1 + keys.normal("rewards", STATES * ACTIONS).reshape(-1, STATES, ACTIONS)

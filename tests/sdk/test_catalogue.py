@@ -10,8 +10,10 @@ from robots.effects import EFFECTS
 from robots.spec import robot_names
 from sdk.algos.base import algorithm_names
 from sdk.catalogue import catalogue
+from sdk.toys.base import toy_names
 
 KINDS = {"robots": robot_names(), "algorithms": algorithm_names(), "params": list(TABLE), "effects": list(EFFECTS)}
+KINDS["toys"] = toy_names()
 
 
 @pytest.mark.parametrize("kind", KINDS)

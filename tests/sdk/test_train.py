@@ -19,7 +19,7 @@ from sdk.checkpoint import CHECKPOINT, CONFIG, METRICS, RunFolder
 from sdk.config import TrainConfig
 from sdk.engines.local import LocalEngine, WorkerError, build_policy
 from sdk.rl.rollout import Rollout
-from sdk.train import Progress, load_policy, robot_shape, train
+from sdk.train import Progress, load_policy, train, world_shape
 from tests.sdk.tiny_runs import TINY, tiny
 
 STEPS = 6 * 1200
@@ -71,7 +71,7 @@ def test_another_seed_gives_another_run(uninterrupted: Path, tmp_path: Path) -> 
 
 
 def collected(config: TrainConfig, iterations: int) -> list[Rollout]:
-    policy = build_policy(config, robot_shape(config.robot), reads_reward=False)  # type: ignore[arg-type]
+    policy = build_policy(config, world_shape(config))
     engine = LocalEngine(config)
     try:
         return [engine.collect(policy, iteration) for iteration in range(iterations)]
@@ -132,8 +132,8 @@ def test_a_lost_worker_ends_the_run_with_what_to_do_and_doing_it_works(uninterru
 
 
 def test_a_worker_that_fails_passes_on_what_went_wrong() -> None:
-    shape = robot_shape("servo_arm")
-    larger = build_policy(tiny("robust", "policy.hidden=[16]"), shape, reads_reward=False)  # type: ignore[arg-type]
+    config = tiny("robust", "policy.hidden=[16]")
+    larger = build_policy(config, world_shape(config))
     engine = LocalEngine(tiny("robust", "workers=1"))
     try:
         with pytest.raises(WorkerError, match=r"(?s)worker 0 failed: RuntimeError: .*size mismatch"):
