@@ -74,15 +74,15 @@ class Model(Schema):
     gravity: float = Field(default=9.81, ge=0)
 
 
-def model_path(robot: str, file: str) -> Path:
-    """Where a model file lies; raises `ConfigError` when it is not there."""
+def model_path(folder: Path, file: str) -> Path:
+    """Where a model file of the robot in `folder` lies; raises `ConfigError` when it is not there."""
     if file.startswith(_STOCK):
         found = importlib.util.find_spec("pybullet_data")
         if found is None or found.origin is None:
             raise ConfigError(f"model.file: {file} needs pybullet; install the extra [train]")
         path = Path(found.origin).parent / file.removeprefix(_STOCK)
     else:
-        path = ROBOTS / robot / file
+        path = folder / file
     if not path.is_file():
         raise ConfigError(f"model.file: {path} does not exist")
     return path

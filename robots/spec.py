@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from robots.contract import Contract
 from robots.model import ROBOTS, Model, model_path
 from robots.task import Task, find_task
 
-__all__ = ["ROBOTS", "RobotFile", "RobotSpec", "TaskSpec", "load_robot", "robot_names", "urdf_path"]
+__all__ = ["ROBOTS", "RobotFile", "RobotSpec", "TaskSpec", "load_robot", "robot_folder", "robot_names", "urdf_path"]
+
+ELSEWHERE = "SIMSHIFT_ROBOTS"
+"""Environment variable naming folders of robots outside the package, separated as in PATH."""
 
 
 class TaskSpec(Schema):
@@ -40,12 +44,13 @@ class TaskSpec(Schema):
 
 
 class RobotSpec(Schema):
-    """A robot doing one task; the contract holds the robot's signals and the task's."""
+    """A robot doing one task; the contract holds the robot's signals and the task's. `folder` is where it was read."""
 
     description: str
     contract: Contract
     model: Model
     task: TaskSpec
+    folder: Path | None = None
 
     @model_validator(mode="after")
     def _whole_steps(self) -> RobotSpec:
@@ -100,22 +105,41 @@ class RobotFile(Schema):
 
 
 def robot_names() -> list[str]:
-    """Names of all robots: the folders that hold a `robot.yaml`."""
-    return sorted(path.parent.name for path in ROBOTS.glob("*/robot.yaml"))
+    """Names of all robots: the folders that hold a `robot.yaml`, here and where `SIMSHIFT_ROBOTS` points."""
+    return sorted(_folders())
 
 
-def load_robot(name: str, task: str | None = None) -> tuple[RobotSpec, Randomization]:
-    """Read a robot's folder; raises `ConfigError` naming the file and key, or the nearest robot or task."""
-    folder = ROBOTS / name
-    if name not in robot_names():
-        raise ConfigError(f"unknown robot '{name}'; {nearest(name, robot_names())}")
+def robot_folder(robot: str) -> Path:
+    """Where a robot's files lie, found by its name, or by its folder's path such as `./my_robot`.
+
+    Raises `ConfigError` naming the nearest robot.
+    """
+    by_path = Path(robot)
+    if len(by_path.parts) > 1 or by_path.is_absolute() or robot.startswith("."):
+        if (by_path / "robot.yaml").is_file():
+            return by_path.resolve()
+    elif robot in (folders := _folders()):
+        return folders[robot]
+    raise ConfigError(f"unknown robot '{robot}'; {nearest(robot, robot_names())}")
+
+
+def _folders() -> dict[str, Path]:
+    """Robots by name; the package's own win over others of the same name."""
+    elsewhere = [Path(part).resolve() for part in os.environ.get(ELSEWHERE, "").split(os.pathsep) if part]
+    files = [path for place in [*reversed(elsewhere), ROBOTS] for path in place.glob("*/robot.yaml")]
+    return {path.parent.name: path.parent for path in files}
+
+
+def load_robot(robot: str, task: str | None = None) -> tuple[RobotSpec, Randomization]:
+    """Read a robot's folder, given by name or path; raises `ConfigError` naming file and key, or the nearest name."""
+    folder = robot_folder(robot)
     source = str(folder / "robot.yaml")
-    spec = RobotFile.load(source).spec(task, source)
-    if spec.contract.robot != name:
-        raise ConfigError(f"{source}: contract.robot is '{spec.contract.robot}', the folder '{name}'")
+    spec = RobotFile.load(source).spec(task, source).model_copy(update={"folder": folder})
+    if spec.contract.robot != folder.name:
+        raise ConfigError(f"{source}: contract.robot is '{spec.contract.robot}', the folder '{folder.name}'")
     return spec, Randomization.load(folder / "randomization.yaml")
 
 
 def urdf_path(spec: RobotSpec) -> Path:
     """Where the robot's model file lies; raises `ConfigError` when it is not there."""
-    return model_path(spec.contract.robot, spec.model.file)
+    return model_path(spec.folder or ROBOTS / spec.contract.robot, spec.model.file)

@@ -49,9 +49,8 @@ class BulletWorld:
         self._uid = self._body.uid
         self._index = [self._body.joint(name) for name in self.joint_names]
         self._others = [index for name, index in self._body.joints.items() if name not in self.joint_names]
-        folder = path.parent.name
         self._objects = {
-            name: load_object(client, model_path(folder, item.file), item.pos, item.quat_xyzw, item.fixed)
+            name: load_object(client, model_path(path.parent, item.file), item.pos, item.quat_xyzw, item.fixed)
             for name, item in model.objects.items()
         }
         self.properties = Properties(client, self._body, self._objects, model.gravity)

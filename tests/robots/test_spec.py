@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -68,3 +71,36 @@ def test_an_unknown_task_setting_names_the_nearest() -> None:
 def test_an_absent_model_file_is_named() -> None:
     with pytest.raises(ConfigError, match=r"model\.file: .*arm\.urdf does not exist"):
         urdf_path(spec_with("model", file="arm.urdf"))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """A robot outside the package: the servo arm's folder under another name."""
+    folder = tmp_path / "my_arm"
+    shutil.copytree(ROBOTS / "servo_arm", folder)
+    file = folder / "robot.yaml"
+    file.write_text(file.read_text().replace("robot: servo_arm", "robot: my_arm"))
+    return folder
+
+
+def test_a_robot_outside_the_package_is_found_by_its_path(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert urdf_path(load_robot(str(elsewhere))[0]) == elsewhere / "servo_arm.urdf"
+    monkeypatch.chdir(elsewhere.parent)
+    assert load_robot("./my_arm")[0].contract.robot == "my_arm"
+    assert "my_arm" not in robot_names()
+    with pytest.raises(ConfigError, match=r"unknown robot '\./my_amr'"):
+        load_robot("./my_amr")
+
+
+def test_folders_of_robots_are_added_by_the_environment(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIMSHIFT_ROBOTS", f"{elsewhere.parent}{os.pathsep}{elsewhere.parent / 'absent'}")
+    assert {"my_arm", "servo_arm"} <= set(robot_names())
+    assert urdf_path(load_robot("my_arm")[0]).parent == elsewhere
+    with pytest.raises(ConfigError, match="unknown robot 'my_amr'; did you mean 'my_arm'"):
+        load_robot("my_amr")
+
+
+def test_the_package_s_own_robots_cannot_be_replaced(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere.rename(elsewhere.parent / "servo_arm")
+    monkeypatch.setenv("SIMSHIFT_ROBOTS", str(elsewhere.parent))
+    assert load_robot("servo_arm")[0].folder == ROBOTS / "servo_arm"
