@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import tanh
+from typing import Any
 
 from robots.actuators import (
     COULOMB_VEL,
@@ -24,9 +25,10 @@ from robots.actuators import (
     supply_load,
 )
 from robots.contract import Mode
+from robots.view import States
 
-States = Sequence[Sequence[float]]
-"""Per joint: position [rad], velocity [rad/s], and whatever else the simulator reports."""
+Law = tuple[float, float, float, float, float, float, float]
+"""A drive: its torque is clip(c · command − e − p · pos − d · vel, ±limit), then come viscous and dry friction."""
 
 
 class ActuatorBank:
@@ -64,8 +66,6 @@ class ActuatorBank:
         self._delay = delays[0] if delays else 0
         self._delays = delays if len(set(delays)) > 1 else None
         self._planned: list[float] | None = None
-        friction = [(actuator.viscous, actuator.coulomb) for actuator in self._now]
-        self._friction = friction if any(v or c for v, c in friction) else None
         self._laws = list(map(self._law, self._now))
         self._torques = self._choose()
 
@@ -88,60 +88,66 @@ class ActuatorBank:
     def _mixed(self, tick: int, delays: list[int]) -> list[float]:
         return [(self._line[tick - k] if tick >= k else self._first)[j] for j, k in enumerate(delays)]
 
-    def _law(self, actuator: Actuator) -> tuple[float, float, float]:
-        """How torque falls with position and velocity, and where it saturates."""
-        factor = actuator.gain * actuator.strength
-        p = factor * actuator.kp if self._mode == "position" else 0.0
-        d = factor * actuator.kd if self._mode != "torque" else 0.0
-        return p, d, actuator.strength * actuator.torque_limit
+    def _law(self, drive: Actuator) -> Law:
+        factor = drive.gain * drive.strength
+        limit = drive.strength * drive.torque_limit
+        rest = limit, drive.viscous, drive.coulomb
+        if self._mode == "torque":
+            return factor, 0.0, 0.0, 0.0, *rest
+        d = factor * drive.kd
+        if self._mode == "velocity":
+            return d, 0.0, 0.0, d, *rest
+        p = factor * drive.kp
+        return p, p * drive.encoder_offset, p, d, *rest
 
     def _choose(self) -> Callable[[States], list[float]]:
         closed_loop = self._mode != "torque"
-        if self._sag > 0.0 or any(_is_special(actuator, closed_loop) for actuator in self._now):
+        rubs = any(drive.viscous or drive.coulomb for drive in self._now)
+        if self._sag > 0.0 or any(_is_special(drive, closed_loop) for drive in self._now):
             return self._special
-        return self._linear if closed_loop else self._open_loop
+        if closed_loop:
+            return self._closed_loop_rubbing if rubs else self._closed_loop
+        return self._open_loop_rubbing if rubs else self._open_loop
 
     def _plan(self, command: list[float]) -> None:
+        """Work out what a command alone decides; passive joints are told nothing."""
         self._planned = command
-        self._command = command + [0.0] * (len(self._now) - len(command))
-        self._asked = list(map(self._ask, self._command, self._now))
-        self._motors = [min(max(a, -limit), limit) for a, (_, _, limit) in zip(self._asked, self._laws, strict=True)]
-
-    def _ask(self, command: float, actuator: Actuator) -> float:
-        """The part of a drive's torque that its command alone decides [N·m]."""
-        factor = actuator.gain * actuator.strength
+        if len(command) < len(self._now):
+            command = command + [0.0] * (len(self._now) - len(command))
+        self._command = command
         if self._mode == "torque":
-            return 0.0 if abs(command) < actuator.dead_band else factor * command
-        if self._mode == "velocity":
-            return factor * actuator.kd * command
-        return factor * actuator.kp * (command - actuator.encoder_offset)
+            told = zip(command, self._now, strict=True)
+            self._motors = [d.strength * motor_torque(c, d.gain, d.dead_band, d.torque_limit) for c, d in told]
+        else:
+            self._rows = [(law[0] * c - law[1], *law[2:]) for law, c in zip(self._laws, command, strict=True)]
 
     def _open_loop(self, states: States) -> list[float]:
-        motors = self._motors
-        if self._friction is None:
-            return motors
+        return self._motors
+
+    def _open_loop_rubbing(self, states: States) -> list[float]:
         return [
-            motor - (viscous * state[1] + coulomb * tanh(state[1] / COULOMB_VEL))
-            for motor, state, (viscous, coulomb) in zip(motors, states, self._friction, strict=False)
+            motor - (viscous * s[1] + coulomb * tanh(s[1] / COULOMB_VEL))
+            for motor, s, (_, _, _, _, _, viscous, coulomb) in zip(self._motors, states, self._laws, strict=True)
         ]
 
-    def _linear(self, states: States) -> list[float]:
-        torques = [
-            limit if (u := a - p * s[0] - d * s[1]) > limit else -limit if u < -limit else u
-            for a, s, (p, d, limit) in zip(self._asked, states, self._laws, strict=False)
-        ]
-        if self._friction is None:
-            return torques
+    def _closed_loop(self, states: States) -> list[float]:
         return [
-            motor - (viscous * state[1] + coulomb * tanh(state[1] / COULOMB_VEL))
-            for motor, state, (viscous, coulomb) in zip(torques, states, self._friction, strict=False)
+            limit if (u := a - p * pos - d * vel) > limit else -limit if u < -limit else u
+            for (a, p, d, limit, _, _), (pos, vel, _, _) in zip(self._rows, states, strict=True)
+        ]
+
+    def _closed_loop_rubbing(self, states: States) -> list[float]:
+        return [
+            (limit if (u := a - p * pos - d * vel) > limit else -limit if u < -limit else u)
+            - (viscous * vel + coulomb * tanh(vel / COULOMB_VEL))
+            for (a, p, d, limit, viscous, coulomb), (pos, vel, _, _) in zip(self._rows, states, strict=True)
         ]
 
     def _special(self, states: States) -> list[float]:
         """Every drive with everything it may have, in physical order."""
         motors = list(map(self._motor, self._command, states, self._now))
         if self._sag > 0.0:
-            left = 1.0 - self._sag * supply_load(motors, [limit for _, _, limit in self._laws])
+            left = 1.0 - self._sag * supply_load(motors, [law[4] for law in self._laws])
             motors = [motor * left for motor in motors]
         dt = self._physics_dt
         return [
@@ -150,7 +156,7 @@ class ActuatorBank:
             for motor, state, drive, play in zip(motors, states, self._now, self._plays, strict=True)
         ]
 
-    def _motor(self, command: float, state: Sequence[float], drive: Actuator) -> float:
+    def _motor(self, command: float, state: tuple[float, float, Any, Any], drive: Actuator) -> float:
         vel = state[1]
         if self._mode == "position":
             command = pd_torque(command, state[0] + drive.encoder_offset, vel, drive.kp, drive.kd)

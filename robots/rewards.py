@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import exp
+from operator import mul, sub
 
 
 def closeness(error: float, sharpness: float) -> float:
@@ -29,4 +30,5 @@ def effort(action: Sequence[float]) -> float:
 
 def restlessness(action: Sequence[float], before: Sequence[float]) -> float:
     """Return the mean squared change of a normalised action: 0 when it stays, 4 when every joint reverses."""
-    return sum((a - b) ** 2 for a, b in zip(action, before, strict=True)) / len(action)
+    changes = list(map(sub, action, before))
+    return sum(map(mul, changes, changes)) / len(action)

@@ -6,8 +6,8 @@ targets and noise. Equal keys replay bit for bit, in any process and after any h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Collection, Mapping, Sequence
+from math import inf, isfinite
 from typing import Any
 
 import gymnasium
@@ -44,8 +44,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     ) -> None:
         self.spec_of_robot, default = load_robot(robot, task)
         self.contract = self.spec_of_robot.contract
-        self.randomization = default if randomization is None else randomization
         self.robot = SimulatedRobot(self.spec_of_robot, effect)
+        self.randomization = (default if randomization is None else randomization).bind(self.robot)
         self.render_mode = render_mode
         self.metadata = self.metadata | {"render_fps": round(1 / self.contract.control_dt)}
         self.observation_space = _box([(s.low, s.high) for s in self.contract.signals for _ in range(s.size)])
@@ -65,17 +65,48 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         if seed is not None:
             self._seed, self._world = seed, -1
         self._world = options.get("world", self._world + 1)
-        self.context = self.randomization.draw(self._seed, self._world, self._stream, options.get("params"))
-        self.applied = self.randomization.apply(self.context, self.robot)
-        return self.begin_episode(options.get("episode", 0)), self._info()
+        self._fixed = options.get("params")
+        self.applied: dict[str, float] = {}
+        episode = options.get("episode", 0)
+        self._set_world(episode, self.randomization.names)
+        return self._start(episode), self._info()
 
     def begin_episode(self, episode: int) -> np.ndarray:
-        """Begin another episode of the same world: new start, targets and noise, same hidden parameters."""
+        """Begin another episode of the same world: new start, commands and noise, same hidden parameters.
+
+        Only parameters that are drawn for each episode, or change within one, differ.
+        """
+        if self.randomization.episodic:
+            self._set_world(episode, self.randomization.episodic)
+        return self._start(episode)
+
+    def _set_world(self, episode: int, names: Collection[str]) -> None:
+        key = (self._seed, self._world, episode, self._stream)
+        self.context = self.randomization.draw_episode(*key, self._fixed)
+        self.applied |= self.randomization.apply(self.context, self.robot, names)
+
+    def _start(self, episode: int) -> np.ndarray:
         rng = keyed_rng(self._seed, self._stream, self._world, f"episode/{episode}")
         self.episode: Episode = self.task.begin(rng, self._view)
         self.robot.start(self.episode.start, rng)
         self.step_count = 0
+        self._plan_changes(episode)
         return self._observe()
+
+    def _plan_changes(self, episode: int) -> None:
+        horizon_s = self.episode.horizon * self.contract.control_dt
+        plan = self.randomization.changes(self._seed, self._world, episode, horizon_s, self._stream, self._fixed)
+        self._changes = plan[::-1]
+        self._change_time = plan[0].time if plan else inf
+
+    def _change_world(self) -> None:
+        """Let what is due happen: a payload drops, a motor weakens."""
+        while self._changes and self._changes[-1].time <= self.robot.time:
+            values = self._changes.pop().values
+            self.context = self.randomization.changed(self.context, values)
+            self.applied |= self.randomization.apply(self.context, self.robot, values)
+        self.robot.refresh()
+        self._change_time = self._changes[-1].time if self._changes else inf
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period. Raises `UnsafeCommand` when the action is not finite."""
@@ -90,6 +121,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
 
         Raises `UnsafeCommand`, with nothing moved, when the command is not finite or has the wrong size.
         """
+        if self.robot.time >= self._change_time:
+            self._change_world()
         self.robot.step(command)
         self.step_count = step = self.step_count + 1
         episode, view = self.episode, self._view

@@ -7,6 +7,7 @@ from math import atan2, cos, sin
 
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
+Matrix = tuple[Vec3, Vec3, Vec3]
 
 IDENTITY: Quat = (0.0, 0.0, 0.0, 1.0)
 
@@ -24,6 +25,21 @@ def rotate_back(quat_xyzw: Sequence[float], vector: Sequence[float]) -> Vec3:
     """Return `vector` turned by the inverse quaternion: from the world's frame to the body's."""
     x, y, z, w = quat_xyzw
     return rotate((-x, -y, -z, w), vector)
+
+
+def matrix(quat_xyzw: Sequence[float]) -> Matrix:
+    """Return the rotation as its columns, the body's axes in the world's frame: for turning several vectors back."""
+    x, y, z, w = quat_xyzw
+    a, b, c = x + x, y + y, z + z
+    xx, yy, zz, xy, xz, yz, wx, wy, wz = x * a, y * b, z * c, x * b, x * c, y * c, w * a, w * b, w * c
+    return (1.0 - yy - zz, xy + wz, xz - wy), (xy - wz, 1.0 - xx - zz, yz + wx), (xz + wy, yz - wx, 1.0 - xx - yy)
+
+
+def turn_back(columns: Matrix, vector: Sequence[float]) -> Vec3:
+    """Return `vector` seen from the body whose axes are the columns."""
+    (a, b, c), (d, e, f), (g, h, i) = columns
+    x, y, z = vector
+    return a * x + b * y + c * z, d * x + e * y + f * z, g * x + h * y + i * z
 
 
 def multiply(left: Sequence[float], right: Sequence[float]) -> Quat:

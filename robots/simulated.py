@@ -38,7 +38,7 @@ class SimulatedRobot:
         self._effect = effect
         self._physics_dt, self._physics_steps = spec.model.physics_dt, spec.physics_steps
         self._defaults = [*(joint.default_pos for joint in spec.contract.joints), *spec.model.passive_joints.values()]
-        self.world = BulletWorld(urdf_path(spec), spec.model, spec.joint_names)
+        self.world = BulletWorld(urdf_path(spec), spec.model, spec.joint_names, spec.folder)
         self.limiter = Limiter(self.contract)
         drives, driven = nominal_drives(spec), len(self.contract.joints)
         self.bank = ActuatorBank(drives, self._physics_dt, self.contract.action.mode, driven)
@@ -82,9 +82,7 @@ class SimulatedRobot:
         if self._effect is None and not self.disturbances.active:
             steps = self._physics_steps
             self.bank.hold(sent, steps)
-            world, torque, step = self.world, self.bank.torque, self.world.step
-            for _ in range(steps):
-                step(torque(world.states))
+            self.world.run(self.bank.torque, steps)
             self.time += self.contract.control_dt
         else:
             self._step_disturbed(sent)

@@ -74,10 +74,11 @@ class RobotTrials:
         stream: str = "train",
         randomization: Randomization | None = None,
         effect: Effect | None = None,
+        task: str | None = None,
     ) -> None:
         self.size = size
         self._seed = seed
-        self._envs = [RobotEnv(robot, randomization, stream, effect) for _ in range(size)]
+        self._envs = [RobotEnv(robot, randomization, stream, effect, task=task) for _ in range(size)]
         first = self._envs[0]
         self.contract: Contract = first.contract
         self.obs_size = self.contract.obs_size

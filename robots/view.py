@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import cos, sin
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from domain_rand.schema import ConfigError, nearest
 from robots.contract import Contract
-from robots.rotation import Quat, Vec3, rotate_back
+from robots.rotation import Quat, Vec3, matrix, turn_back
 
 
 class BaseState(NamedTuple):
@@ -24,10 +24,23 @@ class BaseState(NamedTuple):
     ang_vel_world: Vec3
 
 
+class _BaseInBody(NamedTuple):
+    """The base's state, and in its own frame its velocities and gravity."""
+
+    world: BaseState
+    lin_vel: Vec3
+    ang_vel: Vec3
+    gravity: Vec3
+
+
+States = Sequence[tuple[float, float, Any, Any]]
+"""Per joint, as PyBullet reports it: position [rad], velocity [rad/s], reaction forces and motor torque (not used)."""
+
+
 class World(Protocol):
     """What a view reads of a simulator; joint vectors list the actuated joints first, then the passive ones."""
 
-    states: Sequence[Sequence[float]]
+    states: States
     joint_names: tuple[str, ...]
 
     @property
@@ -53,9 +66,9 @@ class RobotView:
         self._world = world
         self._index = {name: i for i, name in enumerate(world.joint_names)}
         self._has_passive = len(world.joint_names) > self.joint_count
-        self._base: BaseState | None = None
+        self._base: _BaseInBody | None = None
         self._default = [joint.default_pos for joint in contract.joints]
-        self._scale, self._offset = contract.action.scale, contract.action.offset
+        self._affine = list(zip(contract.action.offset, contract.action.scale, strict=True))
 
     def refresh(self) -> None:
         """Forget what was read: the world has moved on."""
@@ -125,44 +138,42 @@ class RobotView:
     @property
     def base_pos_world(self) -> Vec3:
         """Position of the base [m, world]."""
-        return self._base_state.pos_world
+        return (self._base or self._read_base()).world.pos_world
 
     @property
     def base_height(self) -> tuple[float]:
         """Height of the base above the floor plane [m]."""
-        return (self._base_state.pos_world[2],)
+        return ((self._base or self._read_base()).world.pos_world[2],)
 
     @property
     def base_quat_xyzw(self) -> Quat:
         """Orientation of the base: from its frame to the world's."""
-        return self._base_state.quat_xyzw
+        return (self._base or self._read_base()).world.quat_xyzw
 
     @property
     def base_lin_vel_world(self) -> Vec3:
         """Velocity of the base [m/s, world]."""
-        return self._base_state.lin_vel_world
+        return (self._base or self._read_base()).world.lin_vel_world
 
     @property
     def base_ang_vel_world(self) -> Vec3:
         """Angular velocity of the base [rad/s, world]."""
-        return self._base_state.ang_vel_world
+        return (self._base or self._read_base()).world.ang_vel_world
 
     @property
     def base_lin_vel_body(self) -> Vec3:
         """Velocity of the base [m/s, base frame]."""
-        state = self._base_state
-        return rotate_back(state.quat_xyzw, state.lin_vel_world)
+        return (self._base or self._read_base()).lin_vel
 
     @property
     def base_ang_vel_body(self) -> Vec3:
         """Angular velocity of the base, as a gyroscope reads it [rad/s, base frame]."""
-        state = self._base_state
-        return rotate_back(state.quat_xyzw, state.ang_vel_world)
+        return (self._base or self._read_base()).ang_vel
 
     @property
     def projected_gravity(self) -> Vec3:
         """Unit vector of gravity in the base frame: (0, 0, −1) when level."""
-        return rotate_back(self._base_state.quat_xyzw, self._world.gravity_world)
+        return (self._base or self._read_base()).gravity
 
     # links and objects
 
@@ -199,15 +210,17 @@ class RobotView:
     @property
     def last_action(self) -> list[float]:
         """What was sent in the last period (nothing yet: the safe command), as a normalised action."""
-        return [(c - o) / s for c, o, s in zip(self.sent_command, self._offset, self._scale, strict=True)]
+        return [(c - o) / s for c, (o, s) in zip(self.sent_command, self._affine, strict=True)]
 
     @property
-    def _actuated(self) -> Sequence[Sequence[float]]:
+    def _actuated(self) -> States:
         states = self._world.states
         return states[: self.joint_count] if self._has_passive else states
 
-    @property
-    def _base_state(self) -> BaseState:
-        if self._base is None:
-            self._base = self._world.base_state()
-        return self._base
+    def _read_base(self) -> _BaseInBody:
+        """Read the base once a control period: everything about it is asked for several times."""
+        state = self._world.base_state()
+        turn = matrix(state[1])
+        gravity = turn_back(turn, self._world.gravity_world)
+        self._base = base = _BaseInBody(state, turn_back(turn, state[2]), turn_back(turn, state[3]), gravity)
+        return base

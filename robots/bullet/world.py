@@ -5,7 +5,7 @@ Every call names its client; motors are switched off after each reset; a reset n
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 import pybullet
@@ -13,10 +13,9 @@ import pybullet
 from robots.bullet.loading import load_floor, load_object, load_robot_body
 from robots.bullet.properties import Properties
 from robots.model import Camera, Model, model_path
-from robots.rotation import Quat, Vec3, cross, inverse, multiply, rotate
-from robots.view import BaseState
+from robots.rotation import Quat, Vec3, cross, inverse, multiply, rotate, rotate_back
+from robots.view import BaseState, States
 
-States = Sequence[Sequence[float]]
 Pose = tuple[Vec3, Quat]
 LOCK_FORCE = 1e4
 """Largest force or torque that holds a jammed joint [N, N·m]."""
@@ -25,17 +24,18 @@ LOCK_FORCE = 1e4
 class BulletWorld:
     """Joint vectors follow the order of `joint_names`; `states` holds position [rad] and velocity [rad/s] per joint."""
 
-    def __init__(self, path: Path, model: Model, joint_names: Sequence[str]) -> None:
+    def __init__(self, path: Path, model: Model, joint_names: Sequence[str], folder: Path | None = None) -> None:
+        """Load the robot, and its objects from `folder` (that of the model file if none is given)."""
         self._client = pybullet.connect(pybullet.DIRECT)
         self.joint_names = tuple(joint_names)
         self._camera = model.camera
         try:
-            self._load(path, model)
+            self._load(path, model, folder or path.parent)
         except BaseException:
             self.close()
             raise
 
-    def _load(self, path: Path, model: Model) -> None:
+    def _load(self, path: Path, model: Model, folder: Path) -> None:
         client = self._client
         pybullet.setPhysicsEngineParameter(
             fixedTimeStep=model.physics_dt,
@@ -50,7 +50,7 @@ class BulletWorld:
         self._index = [self._body.joint(name) for name in self.joint_names]
         self._others = [index for name, index in self._body.joints.items() if name not in self.joint_names]
         self._objects = {
-            name: load_object(client, model_path(path.parent, item.file), item.pos, item.quat_xyzw, item.fixed)
+            name: load_object(client, model_path(folder, item.file), item.pos, item.quat_xyzw, item.fixed)
             for name, item in model.objects.items()
         }
         self.properties = Properties(client, self._body, self._objects, model.gravity)
@@ -61,6 +61,8 @@ class BulletWorld:
         client = self._client
         root = pybullet.getDynamicsInfo(self._uid, -1, physicsClientId=client)
         self._root_inertial: Pose = root[3], root[4]
+        # from the root's frame to its centre of mass, seen from the latter's axes; and back from these axes
+        self._arm, self._back = rotate_back(root[4], root[3]), inverse(root[4])
         self._loaded = pybullet.getBasePositionAndOrientation(self._uid, physicsClientId=client)
         self._objects_loaded = {
             uid: pybullet.getBasePositionAndOrientation(uid, physicsClientId=client) for uid in self._objects.values()
@@ -143,6 +145,19 @@ class BulletWorld:
         _step(client)
         self.states = _joint_states(uid, index, client)
 
+    def run(self, torque: Callable[[States], Sequence[float]], steps: int) -> None:
+        """Take `steps` physics steps, each under the joint torques [N·m] that `torque` returns for the states then.
+
+        The inner loop of every environment: it differs from calling `step` in its speed only.
+        """
+        uid, index, client, states = self._uid, self._index, self._client, self.states
+        for _ in range(steps):
+            torques = torque(states)
+            _set_motors(uid, index, _TORQUE, torques, torques, torques, torques, torques, client)
+            _step(client)
+            states = _joint_states(uid, index, client)
+        self.states = states
+
     def push(self, force_world: Sequence[float]) -> None:
         """Push at the base's centre of mass with a force [N, world] for the next physics step."""
         centre = pybullet.getBasePositionAndOrientation(self._uid, physicsClientId=self._client)[0]
@@ -153,6 +168,11 @@ class BulletWorld:
     def bare_step(self) -> None:
         """Advance the simulation with nothing around it: the limit that environment speed is measured against."""
         pybullet.stepSimulation(self._client)
+
+    @property
+    def handle(self) -> tuple[int, int]:
+        """Client and body, for the other files of this folder."""
+        return self._client, self._uid
 
     @property
     def joint_pos(self) -> list[float]:
@@ -201,9 +221,11 @@ class BulletWorld:
         client = self._client
         centre, orientation = pybullet.getBasePositionAndOrientation(self._uid, client)
         linear, angular = pybullet.getBaseVelocity(self._uid, client)
-        pos, quat = _link_frame((centre, orientation), self._root_inertial)
-        swing = cross(angular, [c - p for c, p in zip(centre, pos, strict=True)])
-        return BaseState(pos, quat, (linear[0] - swing[0], linear[1] - swing[1], linear[2] - swing[2]), angular)
+        x, y, z = arm = rotate(orientation, self._arm)
+        a, b, c = cross(angular, arm)
+        pos = centre[0] - x, centre[1] - y, centre[2] - z
+        vel = linear[0] - a, linear[1] - b, linear[2] - c
+        return BaseState(pos, multiply(orientation, self._back), vel, angular)
 
     def link_pose(self, link: str) -> Pose:
         """Position [m] and orientation of a link's frame, in the world frame."""

@@ -9,7 +9,7 @@ from robots.actuators import COULOMB_VEL, Actuator, friction_torque, motor_torqu
 
 DT = 0.005
 STEPS = 4
-STILL = (0.0, 0.0)
+STILL = (0.0, 0.0, (), 0.0)
 
 
 def bank(*actuators: Actuator) -> ActuatorBank:
@@ -98,7 +98,7 @@ def test_parameters_act_from_the_next_start_all_together() -> None:
     changing.start([0.0])
     assert respond(changing, [1.0]) == [0.0] + [2.0] * 3
     changing.hold([1.0], STEPS)
-    assert changing.torque([(0.0, 100.0)]) == [pytest.approx(1.7)]
+    assert changing.torque([(0.0, 100.0, (), 0.0)]) == [pytest.approx(1.7)]
 
 
 def test_the_caller_may_reuse_its_command() -> None:
