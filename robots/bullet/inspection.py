@@ -80,6 +80,17 @@ def deepest_overlap(world: BulletWorld) -> Overlap | None:
     return Overlap(-deepest[8], _link_name(client, uid, deepest[3]), other)
 
 
+def joint_inertia(world: BulletWorld) -> dict[str, dict[str, float]]:
+    """Return the inertia matrix [kg·m²] of the movable joints by name, where they are now, the base held."""
+    client, uid = world.handle
+    names = list(loaded_limits(world))
+    indices = [i for i in range(pybullet.getNumJoints(uid, client)) if pybullet.getJointInfo(uid, i, client)[3] > -1]
+    pos = [state[0] for state in pybullet.getJointStates(uid, indices, client)]
+    matrix = pybullet.calculateMassMatrix(uid, pos, 0, client)
+    rows = matrix[-len(names) :]  # a free base has six rows of its own, before the joints'
+    return {a: dict(zip(names, row[-len(names) :], strict=True)) for a, row in zip(names, rows, strict=True)}
+
+
 def loaded_limits(world: BulletWorld) -> dict[str, tuple[float, float] | None]:
     """Return the movable joints in the model's order, each with its range [rad or m], or None where it has none."""
     client, uid = world.handle

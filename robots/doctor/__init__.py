@@ -1,0 +1,1 @@
+"""Examine a robot's folder: what would go wrong later is said now, with what to do about it."""
