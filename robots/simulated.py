@@ -62,7 +62,7 @@ class SimulatedRobot:
         self.bank.supply_sag = self.disturbances.world.supply_sag
         self.bank.start(self.limiter.last)
         self.pipe.start(rng)
-        self._adopt()
+        self._adopt(again=True)
         self._moved(self.limiter.last)
 
     def refresh(self) -> None:
@@ -71,7 +71,7 @@ class SimulatedRobot:
         self.bank.supply_sag = self.disturbances.world.supply_sag
         self.bank.refresh()
         self.pipe.refresh()
-        self._adopt()
+        self._adopt(again=False)
 
     def step(self, command: Sequence[float]) -> list[float]:
         """Hold a command [contract unit] for one control period; returns what was sent after clamping.
@@ -141,12 +141,15 @@ class SimulatedRobot:
         for name, pose in start.objects.items():
             self.world.place_object(name, *pose)
 
-    def _adopt(self) -> None:
-        """Take over what drives have that is not torque: jammed joints and encoder offsets."""
+    def _adopt(self, again: bool) -> None:
+        """Take over what is neither torque nor reading: jammed joints, encoder offsets, the base's load."""
         offsets = [drive.encoder_offset for drive in self.bank.actuators]
         self.view.encoder_offset = offsets if any(offsets) else None
-        locked = {name for name, drive in zip(self.world.joint_names, self.bank.actuators, strict=True) if drive.locked}
+        locked = {
+            name for name, drive in zip(self.world.joint_names, self.bank.actuators, strict=True) if drive.locked > 0.5
+        }
         self.world.lock(locked)
+        self.world.load_base(again)
 
     def _moved(self, sent: list[float]) -> None:
         view = self.view

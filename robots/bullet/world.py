@@ -11,6 +11,8 @@ from pathlib import Path
 import pybullet
 
 from robots.bullet.loading import load_floor, load_object, load_robot_body
+from robots.bullet.payload import NAME as PAYLOAD
+from robots.bullet.payload import Payload
 from robots.bullet.properties import Properties
 from robots.model import Camera, Model, model_path
 from robots.rotation import Quat, Vec3, cross, inverse, multiply, rotate, rotate_back
@@ -55,6 +57,7 @@ class BulletWorld:
         }
         self.properties = Properties(client, self._body, self._objects, model.gravity)
         self._remember_start()
+        self._payload = None if model.fixed_base else Payload(client, self._uid, self._root_inertial)
         self.reset([0.0] * len(self._index), [0.0] * len(self._index))
 
     def _remember_start(self) -> None:
@@ -123,6 +126,11 @@ class BulletWorld:
         centre = [p + a for p, a in zip(pos, arm, strict=True)]
         pybullet.resetBasePositionAndOrientation(uid, centre, multiply(quat_xyzw, inertial[4]), physicsClientId=client)
 
+    def load_base(self, again: bool) -> None:
+        """Attach the payload to the base as it stands: `again` after a reset, else only if it was changed."""
+        if self._payload is not None:
+            self._payload.attach(self._root_state(), again)
+
     def lock(self, joints: Set[str]) -> None:
         """Jam exactly these joints where they are now; a reset frees all."""
         uid, client = self._uid, self._client
@@ -185,19 +193,30 @@ class BulletWorld:
         return [state[1] for state in self.states]
 
     def names(self, group: str) -> tuple[str, ...]:
-        """Names that carry a property: links with mass and objects, or the world itself."""
-        return tuple(self.properties.links) if group == "link" else ("world",) if group == "world" else ()
+        """Names that carry a property: links with mass and objects, a base that can be loaded, the world itself."""
+        match group:
+            case "link":
+                return tuple(self.properties.links)
+            case "base":
+                return () if self._payload is None else (PAYLOAD,)
+            case _:
+                return ("world",)
 
     def nominal(self, group: str, name: str, field: str) -> float:
         """The value at load: what every randomisation starts from."""
-        return self.properties.nominal(group, name, field)
+        return 0.0 if group == "base" else self.properties.nominal(group, name, field)
 
     def write(self, group: str, name: str, field: str, value: float) -> None:
-        """Set a property of a link, a joint (its rotor's inertia) or the world."""
-        self.properties.write(group, name, field, value)
+        """Set a property of a link, a joint (its rotor's inertia), the world or the base's load (see `load_base`)."""
+        if group == "base" and self._payload is not None:
+            self._payload.write(field, value)
+        else:
+            self.properties.write(group, name, field, value)
 
     def read(self, group: str, name: str, field: str) -> float:
         """Return what the simulator holds now."""
+        if group == "base" and self._payload is not None:
+            return self._payload.read(field)
         return self.properties.read(group, name, field)
 
     def inertia(self, name: str) -> Vec3:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robots.contract import Contract
-from robots.signals import SignalPipe
+from robots.signals import BLOCK, SignalPipe
 
 
 def pipe(**second: Any) -> SignalPipe:
@@ -89,3 +89,48 @@ def test_a_written_value_acts_from_the_next_start() -> None:
     changed = pipe()
     changed.models["b"].bias = 1.0
     assert readings(changed, 2)[0].tolist() == [0, 1, 1]
+
+
+def test_readings_come_in_steps_of_the_quantum_noise_included() -> None:
+    read = readings(pipe(quantum=0.25, noise=0.1), 50)
+    assert np.array_equal(read[:, 1:] % 0.25, np.zeros((51, 2)))
+    assert np.array_equal(read[:, 0], np.arange(51))
+    assert readings(pipe(quantum=8.0), 2)[:, 1].tolist() == [0, 8, 16]  # of 0, 10, 20: half goes to even
+
+
+def test_a_slow_sensor_holds_its_reading_noise_included() -> None:
+    read = readings(pipe(period=0.06, noise=0.1), 6)
+    assert np.array_equal(read[:, 0], np.arange(7))
+    assert read[0, 1] == read[1, 1] == read[2, 1] != read[3, 1] == read[4, 1]
+    assert read[3, 1] == pytest.approx(30, abs=0.5)
+
+
+def test_a_slow_and_late_sensor_delivers_what_was_true_before() -> None:
+    assert readings(pipe(period=0.04, delay=0.02), 6)[:, 1].tolist() == [0, 0, 10, 10, 30, 30, 50]
+
+
+def test_a_reading_that_is_missing_leaves_the_last_one() -> None:
+    read = readings(pipe(dropout=0.4), 3000)
+    missing = np.flatnonzero(read[1:, 1] == read[:-1, 1]) + 1
+    assert len(missing) / 3000 == pytest.approx(0.4, abs=0.03)
+    assert np.array_equal(read[:, 1] * 10, read[:, 2])  # a signal is lost as a whole
+    arrived = np.setdiff1d(np.arange(3001), missing)
+    assert np.array_equal(read[arrived, 1], 10.0 * arrived)
+    assert np.array_equal(read[:, 0], np.arange(3001))
+    assert arrived[0] == 0
+
+
+def test_noise_does_not_repeat_from_block_to_block() -> None:
+    error = readings(pipe(noise=1.0), 4 * BLOCK)[:, 1] - 10 * np.arange(4 * BLOCK + 1)
+    blocks = error[: 4 * BLOCK].reshape(4, BLOCK)
+    assert np.abs(np.corrcoef(blocks) - np.eye(4)).max() < 0.5
+
+
+def test_what_is_written_within_an_episode_acts_after_a_refresh() -> None:
+    changed = pipe()
+    changed.start(np.random.default_rng(0))
+    assert changed.observe([1.0, 2.0, 3.0]).tolist() == [1, 2, 3]
+    changed.models["b"].bias = 0.5
+    assert changed.observe([1.0, 2.0, 3.0]).tolist() == [1, 2, 3]
+    changed.refresh()
+    assert changed.observe([1.0, 2.0, 3.0]).tolist() == [1, 2.5, 3.5]
