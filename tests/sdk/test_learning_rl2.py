@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import PolicyConfig
-from sdk.nn.policies import GruPolicy
 from sdk.rl.ppo import PpoConfig
-from sdk.rl.rollout import Carry, Rollout
+from tests.sdk.forgetful import Forgetful
 from tests.sdk.toy_worlds import Offset, SignBandit, learn, trial_return
 
 SMALL = PolicyConfig(hidden=(32,), memory=32)
@@ -19,21 +18,6 @@ SMALL = PolicyConfig(hidden=(32,), memory=32)
 def untrained(algo: str, reads_reward: bool = False) -> nn.Module:
     torch.manual_seed(0)
     return find_algorithm(algo).build(Sizes(obs=1, action=1, context=1, reads_reward=reads_reward), SMALL)
-
-
-class Forgetful(GruPolicy):
-    """The same policy with its memory wiped before every step, in acting and in learning."""
-
-    def step(
-        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
-    ) -> tuple[Tensor, Carry]:
-        return super().step(obs, last_action, last_reward, episode_start, self.initial_carry(len(obs)))
-
-    def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
-        steps = rollout.segments(1)
-        mean, value, (memory,) = super().unroll(steps, self.initial_carry(steps.obs.shape[1]))
-        mean, value, memory = (x[0].unflatten(0, rollout.reward.shape) for x in (mean, value, memory))
-        return mean, value, (memory,)
 
 
 def gap_closed_on_the_sign_bandit(policy: nn.Module) -> float:
