@@ -52,6 +52,8 @@ def load_robot_body(client: int, path: Path, model: Model, joint_names: Sequence
     body = (moving or bodies)[0]
     for name in joint_names:
         body.joint(name)
+    if model.base_link is not None and model.base_link not in body.links:
+        raise ConfigError(f"model.base_link: no link '{model.base_link}'; {nearest(model.base_link, [*body.links])}")
     _undamp(client, body)
     return body
 
@@ -107,8 +109,7 @@ def _tree(client: int, uid: int, path: Path, model: Model) -> Body:
     single = (pybullet.JOINT_REVOLUTE, pybullet.JOINT_PRISMATIC)
     joints = {info[1].decode(): info[0] for info in infos if info[2] in single}
     spherical = tuple(info[0] for info in infos if info[2] == pybullet.JOINT_SPHERICAL)
-    base = links.get(model.base_link, -1) if model.base_link else -1
-    return Body(uid, links, joints, spherical, base, path)
+    return Body(uid, links, joints, spherical, links.get(model.base_link or root, -1), path)
 
 
 def _undamp(client: int, body: Body) -> None:
