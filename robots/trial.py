@@ -15,6 +15,7 @@ import numpy as np
 from domain_rand.randomizer import Randomization
 from robots.contract import Contract
 from robots.robot_env import RobotEnv
+from robots.safety import safe_command
 from robots.simulated import Effect
 
 
@@ -51,9 +52,13 @@ class WorldShape(Protocol):
 
 
 class TrialWorlds(WorldShape, Protocol):
-    """N tasks advancing together: what learning and evaluation see of a robot, or of any other family of tasks."""
+    """N tasks advancing together: what learning and evaluation see of a robot, or of any other family of tasks.
+
+    `rest_action` `[A]` is what counts as the last action where an episode starts.
+    """
 
     size: int
+    rest_action: np.ndarray
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]: ...
     def step(self, action: np.ndarray) -> TrialStep: ...
@@ -85,6 +90,8 @@ class RobotTrials:
         self.action_size = len(self.contract.joints)
         self.context_size = len(first.randomization.names)
         self.reads_reward = self.contract.needs_reward
+        action = self.contract.action
+        self.rest_action = ((np.array(safe_command(self.contract)) - action.offset) / action.scale).astype(np.float32)
         self.trial_steps = first.spec_of_robot.task.episodes * first.horizon
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

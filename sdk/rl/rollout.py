@@ -82,7 +82,8 @@ def collect(
     obs, context = worlds.begin(indices)
     policy.bind_context(torch.from_numpy(context))
     carry = policy.initial_carry(size)
-    last_action, last_reward = torch.zeros(size, worlds.action_size), torch.zeros(size, 1)
+    rest = torch.from_numpy(worlds.rest_action)
+    last_action, last_reward = rest.repeat(size, 1), torch.zeros(size, 1)
     episode_start = torch.ones(size, 1)
     rows: list[tuple[Tensor, ...]] = []
     for t in range(steps):
@@ -95,7 +96,7 @@ def collect(
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()
-        last_action = torch.where(started, 0.0, _tensor(result.sent_action))
+        last_action = torch.where(started, rest, _tensor(result.sent_action))
         last_reward = _tensor(result.reward)[:, None]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     columns.append(_tensor(context).expand(steps, -1, -1))

@@ -78,6 +78,7 @@ class ToyTrials:
     def __init__(self, settings: ToySettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.size = size
         self.trial_steps = self.episodes * self.episode_steps
+        self.rest_action = np.zeros(self.action_size, dtype=np.float32)
         self._settings, self._seed, self._stream = settings, seed, stream
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

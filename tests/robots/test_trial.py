@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from robots.robot_env import RobotEnv
+from robots.safety import safe_command
 from robots.trial import RobotTrials, TrialStep
 
 
@@ -57,3 +58,11 @@ def test_a_smaller_batch_leaves_robots_idle(trials: RobotTrials) -> None:
     assert obs.shape == (1, trials.obs_size)
     assert context.shape == (1, trials.context_size)
     assert trials.step(np.zeros((1, 1), dtype=np.float32)).obs.shape == (1, trials.obs_size)
+
+
+def test_the_action_at_rest_is_the_safe_command() -> None:
+    trials = RobotTrials("a1", 1, seed=0)
+    action = trials.contract.action
+    at_rest = np.array(action.offset) + np.array(action.scale) * trials.rest_action
+    assert at_rest == pytest.approx(safe_command(trials.contract), abs=1e-6)
+    trials.close()

@@ -18,6 +18,7 @@ class ToyTrials:
     """Bookkeeping of a trial; a world says what it shows, what it pays and where its episodes end."""
 
     action_size = 1
+    rest_action = np.full(1, 0.25, dtype=np.float32)
     context_size = 1
     obs_size: int
     trial_steps: int

@@ -11,6 +11,7 @@ from sdk.rl.rollout import Carry, Rollout, collect, side_by_side
 from tests.sdk.toy_worlds import TwoArms
 
 EVEN, ODD = 0, 1
+REST = float(TwoArms.rest_action[0])
 STARTS = torch.tensor([[1, 0, 1, 0, 0, 1], [1, 0, 0, 1, 0, 0]], dtype=torch.float32).T
 """When an episode begins: even worlds after steps 2 and 5, odd ones after steps 3 (and 6, the trial's end)."""
 
@@ -52,13 +53,14 @@ def test_an_episode_start_is_an_input(rollout: Rollout) -> None:
 
 
 def test_the_first_step_of_a_trial_reads_placeholders(rollout: Rollout) -> None:
-    assert torch.equal(rollout.last_action[0], torch.zeros(2, 1))
+    assert torch.equal(rollout.last_action[0], torch.full((2, 1), REST))
     assert torch.equal(rollout.last_reward[0], torch.zeros(2, 1))
 
 
-def test_the_last_action_is_what_was_sent_and_nothing_where_an_episode_starts(rollout: Rollout) -> None:
+def test_the_last_action_is_what_was_sent_and_rest_where_an_episode_starts(rollout: Rollout) -> None:
     sent = rollout.action.clamp(-1, 1) / 2
-    assert torch.equal(rollout.last_action[1:], sent[:-1] * (1 - STARTS[1:, :, None]))
+    started = STARTS[1:, :, None].bool()
+    assert torch.equal(rollout.last_action[1:], torch.where(started, REST, sent[:-1]))
     assert (sent != 0).all()
 
 
