@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from domain_rand.randomizer import Randomization
+from robots.bullet.silence import silence
 from robots.contract import Mode
 from robots.robot_env import RobotEnv
 from robots.simulated import SimulatedRobot
@@ -36,7 +37,8 @@ class Patient:
 
     @cached_property
     def env(self) -> RobotEnv:
-        return RobotEnv(self.name, task=self.task)
+        with silence():  # what PyBullet complains about is found in the files
+            return RobotEnv(self.name, task=self.task)
 
     def close(self) -> None:
         """Release the simulator, if there is one."""
