@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-Group = Literal["link", "joint", "signal", "world", "base"]
+Group = Literal["link", "joint", "signal", "world", "base", "goal"]
 Op = Literal["set", "scale", "add"]
 
 
@@ -93,6 +93,11 @@ _ROWS = (
     Parameter("payload_x", "base", "payload_x", "m", -10, 10, "forward position of the payload"),
     Parameter("payload_y", "base", "payload_y", "m", -10, 10, "leftward position of the payload"),
     Parameter("payload_z", "base", "payload_z", "m", -10, 10, "upward position of the payload"),
+    # what is rewarded, where the task keeps it hidden
+    Parameter("goal_heading", "goal", "heading", "rad", -3.2, 3.2, "rewarded direction; 0 = the world's x axis"),
+    Parameter("goal_velocity", "goal", "velocity", "m/s", -100, 100, "forward velocity that is rewarded"),
+    Parameter("goal_x", "goal", "x", "m", -1e3, 1e3, "where the goal is along the world's x axis"),
+    Parameter("goal_y", "goal", "y", "m", -1e3, 1e3, "where the goal is along the world's y axis"),
 )
 
 TABLE: dict[str, Parameter] = {row.name: row for row in _ROWS}

@@ -18,6 +18,7 @@ from robots.disturbances import Disturbances, Surroundings
 from robots.model import DriveModel
 from robots.signals import SignalModel, SignalPipe
 from robots.spec import RobotSpec
+from robots.view import Goal
 
 _OUTSIDE = tuple(field.name for field in fields(Surroundings))
 
@@ -26,7 +27,13 @@ class Quantities:
     """Reads and writes any of them; a write changes nothing else."""
 
     def __init__(
-        self, spec: RobotSpec, world: BulletWorld, bank: ActuatorBank, pipe: SignalPipe, outside: Disturbances
+        self,
+        spec: RobotSpec,
+        world: BulletWorld,
+        bank: ActuatorBank,
+        pipe: SignalPipe,
+        outside: Disturbances,
+        goal: Goal,
     ) -> None:
         self._world, self._outside = world, outside
         self._drives = dict(zip(spec.joint_names, bank.actuators, strict=True))
@@ -34,6 +41,7 @@ class Quantities:
         self._nominal_drives = {name: replace(drive) for name, drive in self._drives.items()}
         self._nominal_signals = {signal.name: SignalModel.nominal(signal) for signal in spec.contract.signals}
         self._nominal_outside = Surroundings()
+        self._goal, self._nominal_goal = goal, replace(goal)
         for name, drive in self._drives.items():
             if drive.reflected_inertia > 0:
                 world.write("joint", name, "reflected_inertia", drive.reflected_inertia)
@@ -42,6 +50,8 @@ class Quantities:
         """Names that carry a property of this group; none where the robot has no such thing."""
         if group == "joint":
             return tuple(self._drives)
+        if group == "goal":
+            return ("goal",)
         return tuple(self._signals) if group == "signal" else self._world.names(group)
 
     def nominal(self, group: Group, name: str, field: str) -> float:
@@ -68,6 +78,8 @@ class Quantities:
             return (self._nominal_drives if nominal else self._drives)[name]
         if group == "signal":
             return (self._nominal_signals if nominal else self._signals)[name]
+        if group == "goal":
+            return self._nominal_goal if nominal else self._goal
         if group == "world" and field in _OUTSIDE:
             return self._nominal_outside if nominal else self._outside.world
         return None

@@ -32,3 +32,13 @@ def restlessness(action: Sequence[float], before: Sequence[float]) -> float:
     """Return the mean squared change of a normalised action: 0 when it stays, 4 when every joint reverses."""
     changes = list(map(sub, action, before))
     return sum(map(mul, changes, changes)) / len(action)
+
+
+def nearness(error: float, reach: float) -> float:
+    """Return 1 without error, falling linearly to 0 at an error of `reach`, and 0 beyond: equal pull all the way."""
+    return max(0.0, 1.0 - abs(error) / reach)
+
+
+def progress(speed: float, full_speed: float) -> float:
+    """Return the share of `full_speed` that is made, in [−1, 1]: all of it or more is 1, backward is negative."""
+    return min(max(speed / full_speed, -1.0), 1.0)

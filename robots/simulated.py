@@ -46,7 +46,7 @@ class SimulatedRobot:
         self.disturbances = Disturbances(self._physics_dt, self._physics_steps)
         self.view = RobotView(self.contract, self.world)
         self.view.sent_command = self.limiter.last
-        self._quantities = Quantities(spec, self.world, self.bank, self.pipe, self.disturbances)
+        self._quantities = Quantities(spec, self.world, self.bank, self.pipe, self.disturbances, self.view.goal)
         self._readers = self._find_readers(spec.task.task.signals(driven))
 
     def start(self, start: Start, rng: np.random.Generator) -> None:

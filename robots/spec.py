@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from domain_rand.randomizer import Randomization
-from domain_rand.schema import ConfigError, Schema, nearest
+from domain_rand.schema import ConfigError, Schema, nearest, read_yaml
 from robots.contract import Contract
 from robots.model import ROBOTS, Model, model_path
 from robots.task import Task, find_task
@@ -75,8 +75,9 @@ class RobotSpec(Schema):
 class RobotFile(Schema):
     """Everything in `robot.yaml`: one robot and the tasks it may be given.
 
-    A task's entry holds the task's settings, and two keys of its own: `task`, the module if it is not the entry's name,
-    and `signals`, contract signals that only this task needs (its commands, as a rule).
+    A task's entry holds the task's settings, and what only this task needs: `task`, the module if it is not the entry's
+    name; `signals` beside the contract's (its commands, as a rule); `randomization`, parameters beside those of
+    `randomization.yaml` (its hidden goal).
     """
 
     description: str
@@ -87,10 +88,8 @@ class RobotFile(Schema):
 
     def spec(self, task: str | None = None, source: str = "robot.yaml") -> RobotSpec:
         """Return the robot doing one of its tasks, the default one if none is named; raises `ConfigError`."""
-        name = task or self.default_task or next(iter(self.tasks))
-        if name not in self.tasks:
-            raise ConfigError(f"{source}: the robot has no task '{name}'; {nearest(name, tuple(self.tasks))}")
-        settings = dict(self.tasks[name])
+        name = self._task_name(task, source)
+        settings = {key: value for key, value in self.tasks[name].items() if key != "randomization"}
         module, signals = settings.pop("task", name), settings.pop("signals", [])
         contract = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
         return RobotSpec.parse(
@@ -102,6 +101,18 @@ class RobotFile(Schema):
             },
             source,
         )
+
+    def randomization(self, task: str | None, path: Path) -> Randomization:
+        """Read the robot's distribution over worlds, with what the task adds; raises `ConfigError`."""
+        own = self.tasks[self._task_name(task, str(path))].get("randomization", {})
+        data = read_yaml(path)
+        return Randomization.parse({**data, "parameters": {**data.get("parameters", {}), **own}}, str(path))
+
+    def _task_name(self, task: str | None, source: str) -> str:
+        name = task or self.default_task or next(iter(self.tasks))
+        if name not in self.tasks:
+            raise ConfigError(f"{source}: the robot has no task '{name}'; {nearest(name, tuple(self.tasks))}")
+        return name
 
 
 def robot_names() -> list[str]:
@@ -134,10 +145,11 @@ def load_robot(robot: str, task: str | None = None) -> tuple[RobotSpec, Randomiz
     """Read a robot's folder, given by name or path; raises `ConfigError` naming file and key, or the nearest name."""
     folder = robot_folder(robot)
     source = str(folder / "robot.yaml")
-    spec = RobotFile.load(source).spec(task, source).model_copy(update={"folder": folder})
+    file = RobotFile.load(source)
+    spec = file.spec(task, source).model_copy(update={"folder": folder})
     if spec.contract.robot != folder.name:
         raise ConfigError(f"{source}: contract.robot is '{spec.contract.robot}', the folder '{folder.name}'")
-    return spec, Randomization.load(folder / "randomization.yaml")
+    return spec, file.randomization(task, folder / "randomization.yaml")
 
 
 def urdf_path(spec: RobotSpec) -> Path:

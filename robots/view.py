@@ -7,6 +7,7 @@ joints in contract order; `joint_pos_of` and its kin take any joint by name, pas
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from math import cos, sin
 from typing import Any, NamedTuple, Protocol
 
@@ -22,6 +23,19 @@ class BaseState(NamedTuple):
     quat_xyzw: Quat
     lin_vel_world: Vec3
     ang_vel_world: Vec3
+
+
+@dataclass(slots=True)
+class Goal:
+    """What the world rewards where its task keeps it hidden: drawn with the world, the same in all its episodes.
+
+    `heading` [rad] in the world frame, `velocity` [m/s], `x` and `y` [m, world]; a task uses what it needs of it.
+    """
+
+    heading: float = 0.0
+    velocity: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
 
 
 class _BaseInBody(NamedTuple):
@@ -63,6 +77,7 @@ class RobotView:
         self.joint_torque: Sequence[float] = [0.0] * self.joint_count
         self.sent_command: list[float] = []
         self.encoder_offset: list[float] | None = None
+        self.goal = Goal()
         self._world = world
         self._index = {name: i for i, name in enumerate(world.joint_names)}
         self._has_passive = len(world.joint_names) > self.joint_count

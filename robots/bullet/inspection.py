@@ -56,7 +56,7 @@ def lowest_point(world: BulletWorld) -> float:
     """Return the height [m] of the lowest point of what collides; of the lowest link frame where nothing does."""
     client, uid = world.handle
     links = range(-1, pybullet.getNumJoints(uid, physicsClientId=client))
-    shaped = [i for i in links if pybullet.getCollisionShapeData(uid, i, physicsClientId=client)]
+    shaped = sorted(world.shaped_links)
     if not shaped:
         return min(_centre(client, uid, i)[0][2] for i in links)
     # boxes are loose around turned meshes: what touches first is measured, from a plate below everything

@@ -19,7 +19,7 @@ from robots.model import Model
 class Body:
     """One loaded robot: its id, links by name (the root is −1), movable joints by name and by kind.
 
-    `base_link` is the link whose frame counts as the robot's base.
+    `base_link` is the link whose frame counts as the robot's base, `shaped` are the links that can touch something.
     """
 
     uid: int
@@ -27,6 +27,7 @@ class Body:
     joints: dict[str, int]
     spherical: tuple[int, ...]
     base_link: int
+    shaped: frozenset[int]
     source: Path
 
     def joint(self, name: str) -> int:
@@ -54,6 +55,8 @@ def load_robot_body(client: int, path: Path, model: Model, joint_names: Sequence
         body.joint(name)
     if model.base_link is not None and model.base_link not in body.links:
         raise ConfigError(f"model.base_link: no link '{model.base_link}'; {nearest(model.base_link, [*body.links])}")
+    if path.suffix == ".xml":
+        _place(client, body.uid, model)
     _undamp(client, body)
     return body
 
@@ -80,8 +83,9 @@ def load_floor(client: int) -> int:
 
 def _load(client: int, path: Path, model: Model, flags: int) -> list[int]:
     if path.suffix == ".xml":
-        bodies = list(_guarded(path, lambda: pybullet.loadMJCF(str(path), flags=flags, physicsClientId=client)))
-        return bodies
+        # MJCF leaves inertia to the shapes; taken "from file" it would be zero
+        flags &= ~pybullet.URDF_USE_INERTIA_FROM_FILE
+        return list(_guarded(path, lambda: pybullet.loadMJCF(str(path), flags=flags, physicsClientId=client)))
     pos, quat = model.base_pos, model.base_quat_xyzw
     return [
         _guarded(
@@ -91,6 +95,13 @@ def _load(client: int, path: Path, model: Model, flags: int) -> list[int]:
             ),
         )
     ]
+
+
+def _place(client: int, uid: int, model: Model) -> None:
+    """Put the root's link frame where the model says, as `loadURDF` does by itself and `loadMJCF` does not."""
+    root = pybullet.getDynamicsInfo(uid, -1, physicsClientId=client)
+    pose = pybullet.multiplyTransforms(model.base_pos, model.base_quat_xyzw, root[3], root[4])
+    pybullet.resetBasePositionAndOrientation(uid, *pose, physicsClientId=client)
 
 
 def _guarded(path: Path, load):  # type: ignore[no-untyped-def]
@@ -109,7 +120,18 @@ def _tree(client: int, uid: int, path: Path, model: Model) -> Body:
     single = (pybullet.JOINT_REVOLUTE, pybullet.JOINT_PRISMATIC)
     joints = {info[1].decode(): info[0] for info in infos if info[2] in single}
     spherical = tuple(info[0] for info in infos if info[2] == pybullet.JOINT_SPHERICAL)
-    return Body(uid, links, joints, spherical, links.get(model.base_link or root, -1), path)
+    shaped = frozenset(index for index in links.values() if has_shape(client, uid, index, path.suffix == ".xml"))
+    return Body(uid, links, joints, spherical, links.get(model.base_link or root, -1), shaped, path)
+
+
+def has_shape(client: int, uid: int, index: int, from_mjcf: bool = False) -> bool:
+    """Whether a link has a collision shape.
+
+    PyBullet 3.2.7 crashes when asked of the capsules of MJCF; there, mass comes from shapes, and what weighs has one.
+    """
+    if from_mjcf:
+        return pybullet.getDynamicsInfo(uid, index, physicsClientId=client)[0] > 0
+    return bool(pybullet.getCollisionShapeData(uid, index, physicsClientId=client))
 
 
 def _undamp(client: int, body: Body) -> None:

@@ -10,7 +10,7 @@ from math import cos, hypot, sin
 
 import pybullet
 
-from robots.bullet.loading import Body
+from robots.bullet.loading import Body, has_shape
 from robots.rotation import Vec3, rotate_back
 
 CONTACT = {
@@ -30,7 +30,7 @@ RIGID = 1e18
 class Link:
     """One link with mass: what it was at load and what has been written since."""
 
-    def __init__(self, client: int, body: int, index: int) -> None:
+    def __init__(self, client: int, body: int, index: int, collides: bool) -> None:
         self._client, self._body, self._index = client, body, index
         info = self._info()
         self.nominal_mass: float = info[0]
@@ -38,7 +38,6 @@ class Link:
         self.inertia_scale = 1.0
         self.reflected: Vec3 = (0.0, 0.0, 0.0)
         self._inertial_quat = info[4]
-        collides = bool(pybullet.getCollisionShapeData(body, index, physicsClientId=client))
         self._held: dict[str, float] = dict.fromkeys(SOFTNESS, 0.0)
         self._nominal = {field: info[place] if collides else 0.0 for field, (_, place) in CONTACT.items()}
         self._nominal |= self._held
@@ -126,8 +125,8 @@ class Properties:
 
     def __init__(self, client: int, body: Body, objects: dict[str, int], gravity: float) -> None:
         self._client, self._body = client, body
-        places = {name: (body.uid, index) for name, index in body.links.items()}
-        places |= {name: (uid, -1) for name, uid in objects.items()}
+        places = {name: (body.uid, index, index in body.shaped) for name, index in body.links.items()}
+        places |= {name: (uid, -1, has_shape(client, uid, -1)) for name, uid in objects.items()}
         links = {name: Link(client, *place) for name, place in places.items()}
         # A fixed base has no mass; giving it one would let it fall.
         self.links = {name: link for name, link in links.items() if link.nominal_mass > 0}

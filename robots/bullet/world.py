@@ -183,6 +183,11 @@ class BulletWorld:
         return self._client, self._uid
 
     @property
+    def shaped_links(self) -> frozenset[int]:
+        """Indices of the links that can touch something."""
+        return self._body.shaped
+
+    @property
     def joint_pos(self) -> list[float]:
         """Joint positions [rad] after the last step or reset, passive joints last."""
         return [state[0] for state in self.states]

@@ -13,6 +13,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "signal": ("joint_pos", "joint_vel"),
     "world": ("world",),
     "base": ("base",),
+    "goal": ("goal",),
 }
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from domain_rand.entries import Entry
 from domain_rand.schema import ConfigError
-from tests.domain_rand.fake_world import TableWorld, randomization, scale, uniform
+from tests.domain_rand.fake_world import NAMES, TableWorld, randomization, scale, uniform
 
 WEAKENING = scale("motor_strength", 0.4, 0.8, when="interval", every=[1.0, 2.0], start=1.0)
 
@@ -57,7 +57,7 @@ def test_each_draws_nothing_before_it_knows_the_names() -> None:
 
 
 def test_each_takes_names_literally() -> None:
-    names = {"link": (), "signal": (), "world": (), "base": (), "joint": ("leg[1]", "leg1", "leg*")}
+    names = {**dict.fromkeys(NAMES, ()), "joint": ("leg[1]", "leg1", "leg*")}
     world = TableWorld(names)
     bound = randomization(s=scale("motor_strength", each=True)).bind(world)
     assert bound.apply(bound.draw(0, 0), world) == bound.draw(0, 0).params

@@ -12,10 +12,11 @@ PLACES = {
     "signal": "noise bias delay quantum dropout period",
     "world": "gravity slope_x slope_y control_jitter supply_sag push_force push_interval command_dropout",
     "base": "payload_mass payload_x payload_y payload_z",
+    "goal": "heading velocity x y",
 }
 
 
-def test_the_table_covers_body_contact_drive_sensors_computer_and_load() -> None:
+def test_the_table_covers_body_contact_drive_sensors_computer_load_and_goal() -> None:
     assert {(row.group, row.field) for row in TABLE.values()} == {
         (group, field) for group, fields in PLACES.items() for field in fields.split()
     }
