@@ -30,7 +30,7 @@ class BulletWorld:
         """Load the robot, and its objects from `folder` (that of the model file if none is given)."""
         self._client = pybullet.connect(pybullet.DIRECT)
         self.joint_names = tuple(joint_names)
-        self._camera = model.camera
+        self._camera, self._substeps = model.camera, model.solver_substeps
         try:
             self._load(path, model, folder or path.parent)
         except BaseException:
@@ -268,7 +268,8 @@ class BulletWorld:
         """Sum of the normal forces [N] on a link from anything but the robot, in the last physics step."""
         uid = self._uid
         contacts = pybullet.getContactPoints(bodyA=uid, linkIndexA=self._body.link(link), physicsClientId=self._client)
-        return sum(contact[9] for contact in contacts if contact[2] != uid)
+        # PyBullet divides the impulse of the last substep by the whole step
+        return self._substeps * sum(contact[9] for contact in contacts if contact[2] != uid)
 
     def object_pose(self, name: str) -> Pose:
         """Position [m] and orientation of an extra object's frame, in the world frame."""

@@ -248,8 +248,9 @@ def test_a_soft_contact_gives_way(load: Loader) -> None:
     assert heights[0] - heights[1] > 0.003
 
 
-def test_contact_is_with_what_is_not_the_robot(load: Loader) -> None:
-    world = load(TRUNK, (), floor=True, base_pos=(0, 0, 0.5))
+@pytest.mark.parametrize("substeps", [1, 2, 4])
+def test_contact_is_with_what_is_not_the_robot_and_carries_its_weight(load: Loader, substeps: int) -> None:
+    world = load(TRUNK, (), floor=True, base_pos=(0, 0, 0.5), solver_substeps=substeps)
     assert world.contact_force("trunk") == 0
     run(world, 1600)
     assert world.contact_force("trunk") == pytest.approx(3 * 9.81, rel=0.05)

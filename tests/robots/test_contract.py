@@ -118,3 +118,44 @@ def test_a_copy_derives_its_own_fingerprint_and_limits() -> None:
     assert copy.fingerprint != old[0]
     assert copy.max_command_change == pytest.approx((1.0, 0.5))
     assert (contract.fingerprint, contract.max_command_change) == old
+
+
+def in_mode(mode: str, **action: Any) -> dict[str, Any]:
+    joints = [{**joint, "kp": 40.0, "kd": 1.0} for joint in TWO_JOINTS["joints"]]
+    return {**TWO_JOINTS, "joints": joints, "action": {**TWO_JOINTS["action"], "mode": mode, **action}}
+
+
+@pytest.mark.parametrize(
+    ("mode", "unit", "limits"),
+    [
+        ("torque", "N·m", ((-3, 5), (-3, 3))),
+        ("position", "rad", ((-1, 1), (-2, 2))),
+        ("velocity", "rad/s", ((-3, 5), (-5, 5))),
+    ],
+)
+def test_each_mode_has_its_limits_and_unit(mode: str, unit: str, limits: tuple[Any, ...]) -> None:
+    contract = Contract.parse(in_mode(mode))
+    assert contract.command_limits == limits
+    assert contract.action.unit == unit
+    assert Contract.parse(in_mode(mode, unit="turns")).action.unit == "turns"
+
+
+@pytest.mark.parametrize(("mode", "gain"), [("position", "kp"), ("position", "kd"), ("velocity", "kd")])
+def test_a_closed_loop_needs_its_gains(mode: str, gain: str) -> None:
+    data = in_mode(mode)
+    data["joints"] = [data["joints"][0], {k: v for k, v in data["joints"][1].items() if k != gain}]
+    with pytest.raises(ConfigError, match=f"b: action.mode {mode} needs {gain}"):
+        Contract.parse(data)
+
+
+def test_a_range_outside_the_joint_names_the_limit() -> None:
+    with pytest.raises(ConfigError, match=r"b: offset and scale ask for 5.0 and more, pos_limit allows 2.0"):
+        Contract.parse(in_mode("position", offset=[0, 10]))
+
+
+def test_fields_that_are_not_used_leave_the_fingerprint_alone() -> None:
+    fingerprint = Contract.parse(TWO_JOINTS).fingerprint
+    unused = changed(("signals", 0, "quantum"), None)
+    assert Contract.parse(unused).fingerprint == fingerprint
+    assert Contract.parse(changed(("signals", 0, "quantum"), 0.1)).fingerprint != fingerprint
+    assert Contract.parse(in_mode("torque")).fingerprint != fingerprint

@@ -50,6 +50,19 @@ def test_the_safe_command_is_zero_or_the_nearest_allowed() -> None:
     assert safe_command(contract(offset=-10)) == [-6, -7]
 
 
+@pytest.mark.parametrize(
+    ("mode", "offset", "safe"),
+    [("velocity", 0.0, [0, 0]), ("position", 0.0, [0.2, -0.3]), ("position", 4.5, [0.5, 0.6])],
+)
+def test_the_safe_command_of_a_closed_loop(mode: str, offset: float, safe: list[float]) -> None:
+    """Standing still, or the default pose, or what of it the limits allow."""
+    data = contract(offset).plain()
+    for joint, pos in zip(data["joints"], (0.2, -0.3), strict=True):
+        joint |= {"default_pos": pos, "kp": 40.0, "kd": 1.0}
+    data["action"] |= {"mode": mode, "scale": [4, 3.9]}
+    assert safe_command(Contract.parse(data)) == pytest.approx(safe)
+
+
 @pytest.mark.parametrize("bad", [[math.nan, 0], [0, math.inf], [-math.inf, 0], [1], [1, 1, 1], []])
 def test_what_cannot_be_a_command_is_refused_and_forgotten(bad: list[float]) -> None:
     limiter = Limiter(contract())
