@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+from fnmatch import fnmatchcase
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from domain_rand.schema import ConfigError, Schema
 
@@ -17,7 +18,10 @@ Quat = tuple[float, float, float, float]
 
 
 class DriveModel(Schema):
-    """What a joint's drive has beyond the contract; of a passive joint, its friction. Units as in `Actuator`."""
+    """What a joint's drive has beyond the contract; of a passive joint, its friction. Units as in `Actuator`.
+
+    With `gear_ratio`, the reflected inertia is that of a rotor that turns faster than its link (`bullet.rotors`).
+    """
 
     viscous: float = Field(default=0.0, ge=0)
     coulomb: float = Field(default=0.0, ge=0)
@@ -26,6 +30,14 @@ class DriveModel(Schema):
     backlash: float = Field(default=0.0, ge=0)
     reflected_inertia: float = Field(default=0.0, ge=0)
     speed_limit: float | None = Field(default=None, gt=0, description="no-load speed [rad/s]; none: full torque always")
+    gear_ratio: float | None = Field(default=None, description="turns of the rotor in one of the joint, signed")
+
+    @field_validator("gear_ratio")
+    @classmethod
+    def _geared(cls, ratio: float | None) -> float | None:
+        if ratio is not None and abs(ratio) < 1.0:
+            raise ValueError("a gear turns the rotor at least once in one turn of the joint")
+        return ratio
 
 
 class ObjectModel(Schema):
@@ -72,6 +84,10 @@ class Model(Schema):
     solver_substeps: int = Field(default=1, ge=1)
     solver_iterations: int = Field(default=50, ge=1)
     gravity: float = Field(default=9.81, ge=0)
+
+    def drive(self, joint: str) -> DriveModel:
+        """What the drive of a joint has beyond the contract."""
+        return next((drive for pattern, drive in self.drives.items() if fnmatchcase(joint, pattern)), DriveModel())
 
 
 def model_path(folder: Path, file: str) -> Path:

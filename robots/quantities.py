@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from fnmatch import fnmatchcase
 from typing import Any
 
 from domain_rand.parameters import Group
@@ -15,7 +14,6 @@ from robots.actuator_bank import ActuatorBank
 from robots.actuators import NO_SPEED_LIMIT, Actuator
 from robots.bullet.world import BulletWorld
 from robots.disturbances import Disturbances, Surroundings
-from robots.model import DriveModel
 from robots.signals import SignalModel, SignalPipe
 from robots.spec import RobotSpec
 from robots.view import Goal
@@ -95,6 +93,5 @@ def nominal_drives(spec: RobotSpec) -> list[Actuator]:
 
 
 def _beyond_contract(spec: RobotSpec, joint: str) -> dict[str, float]:
-    matches = (drive for pattern, drive in spec.model.drives.items() if fnmatchcase(joint, pattern))
-    model = next(matches, DriveModel()).model_dump()
+    model = spec.model.drive(joint).model_dump(exclude={"gear_ratio"})
     return {**model, "speed_limit": model["speed_limit"] or NO_SPEED_LIMIT}

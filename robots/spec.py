@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,8 @@ class RobotFile(Schema):
 
     A task's entry holds the task's settings, and what only this task needs: `task`, the module if it is not the entry's
     name; `signals` beside the contract's (its commands, as a rule); `randomization`, parameters beside those of
-    `randomization.yaml` (its hidden goal).
+    `randomization.yaml` (its hidden goal); and `actuated`, the joints that it may drive, if not all: the others keep
+    what their drives have and become passive.
     """
 
     description: str
@@ -91,12 +93,16 @@ class RobotFile(Schema):
         name = self._task_name(task, source)
         settings = {key: value for key, value in self.tasks[name].items() if key != "randomization"}
         module, signals = settings.pop("task", name), settings.pop("signals", [])
-        contract = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
+        actuated = settings.pop("actuated", None)
+        data = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
+        contract, model = Contract.parse(data, f"{source}: contract"), self.model
+        if actuated is not None:
+            contract, model = _driving(actuated, contract, model, f"{source}: task {name}: actuated")
         return RobotSpec.parse(
             {
                 "description": self.description,
-                "contract": Contract.parse(contract, f"{source}: contract"),
-                "model": self.model,
+                "contract": contract,
+                "model": model,
                 "task": {"name": name, "module": module, "settings": settings},
             },
             source,
@@ -113,6 +119,20 @@ class RobotFile(Schema):
         if name not in self.tasks:
             raise ConfigError(f"{source}: the robot has no task '{name}'; {nearest(name, tuple(self.tasks))}")
         return name
+
+
+def _driving(actuated: Sequence[str], contract: Contract, model: Model, source: str) -> tuple[Contract, Model]:
+    """Leave only these joints to the policy; the others turn passive, in front of those that always are."""
+    for name in actuated:
+        if name not in contract.joint_names:
+            raise ConfigError(f"{source}: no joint '{name}'; {nearest(name, contract.joint_names)}")
+    kept = [i for i, name in enumerate(contract.joint_names) if name in actuated]
+    data = contract.plain()
+    data["joints"] = [data["joints"][i] for i in kept]
+    data["action"] |= {key: [data["action"][key][i] for i in kept] for key in ("scale", "offset", "rate_limit")}
+    idle = {joint.name: joint.default_pos for joint in contract.joints if joint.name not in actuated}
+    passive = model.model_copy(update={"passive_joints": {**idle, **model.passive_joints}})
+    return Contract.parse(data, source), passive
 
 
 def robot_names() -> list[str]:

@@ -43,3 +43,11 @@ def bar(description: str, total: int, console: Console) -> Iterator[Callable[[in
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task(description, total=total)
         yield lambda finished: progress.update(task, completed=finished)
+
+
+@contextmanager
+def counter(description: str, console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show how many have been finished of how many, when the total turns out on the way."""
+    with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda finished, total: progress.update(task, completed=finished, total=total)
