@@ -8,7 +8,7 @@ from typing import Any
 
 from domain_rand.parameters import TABLE
 from domain_rand.schema import ConfigError, nearest
-from robots.spec import load_robot, robot_names
+from robots.spec import RobotFile, load_robot, robot_folder, robot_names
 
 Rows = list[dict[str, Any]]
 
@@ -27,6 +27,16 @@ def _robots() -> Rows:
         joints = ", ".join(spec.contract.joint_names)
         hidden = ", ".join(randomization.names)
         rows.append({"robot": name, "description": spec.description, "joints": joints, "hidden": hidden})
+    return rows
+
+
+def _tasks() -> Rows:
+    rows = []
+    for robot in robot_names():
+        for name in RobotFile.load(robot_folder(robot) / "robot.yaml").tasks:
+            spec = load_robot(robot, name)[0]
+            facts = {"module": spec.task.module, "episode_s": spec.task.task.episode_time}
+            rows.append({"task": f"{robot}/{name}", **facts, "signals": ", ".join(spec.contract.signal_names)})
     return rows
 
 
@@ -59,6 +69,7 @@ def _toys() -> Rows:
 
 _KINDS: dict[str, Callable[[], Rows]] = {
     "robots": _robots,
+    "tasks": _tasks,
     "algorithms": _algorithms,
     "params": _params,
     "effects": _effects,

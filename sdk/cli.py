@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from sdk.commands import robots
+from sdk.commands.screen import Json, Seed, err, out
+from sdk.commands.screen import show as _show
+from sdk.commands.screen import table as _table
 
 app = typer.Typer(
     name="simshift",
@@ -23,21 +25,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-out = Console(markup=False)
-err = Console(stderr=True, markup=False)
+app.add_typer(robots.app)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for machines instead of a table.")]
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
 BundlePath = Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)]
-Seed = Annotated[int, typer.Option(help="Seed; everything random follows from it.")]
 Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
 
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="robots, algorithms, params, effects or toys")], as_json: Json = False
+    what: Annotated[str, typer.Argument(help="robots, tasks, algorithms, params, effects or toys")],
+    as_json: Json = False,
 ) -> None:
-    """List what there is: robots, algorithms, randomisable parameters, unmodelled effects, toys."""
+    """List what there is: robots, their tasks, algorithms, randomisable parameters, unmodelled effects, toys."""
     from sdk.catalogue import catalogue
 
     rows = catalogue(what)
@@ -231,30 +231,6 @@ def _refuse_changes(resume: bool, algo: str, held: str, config: Path | None, ove
 
 def _announce(url: str) -> None:
     print(json.dumps({"ready": url}), flush=True, file=sys.stderr)
-
-
-def _show(data: Any, as_json: bool, otherwise: Callable[[], object]) -> None:
-    if as_json:
-        print(json.dumps(data, default=str))
-    else:
-        otherwise()
-
-
-def _table(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(title=title, title_justify="left")
-    for column in rows[0] if rows else ():
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*[_cell(value) for value in row.values()])
-    out.print(table)
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if isinstance(value, dict):
-        return " ".join(f"{k}={_cell(v)}" for k, v in value.items())
-    return ", ".join(map(_cell, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _evaluation_row(result: dict[str, Any]) -> dict[str, Any]:

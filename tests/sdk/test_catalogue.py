@@ -7,12 +7,19 @@ import pytest
 from domain_rand.parameters import TABLE
 from domain_rand.schema import ConfigError
 from robots.effects import EFFECTS
-from robots.spec import robot_names
+from robots.spec import RobotFile, robot_folder, robot_names
 from sdk.algos.base import algorithm_names
 from sdk.catalogue import catalogue
 from sdk.toys.base import toy_names
 
-KINDS = {"robots": robot_names(), "algorithms": algorithm_names(), "params": list(TABLE), "effects": list(EFFECTS)}
+TASKS = [f"{name}/{task}" for name in robot_names() for task in RobotFile.load(robot_folder(name) / "robot.yaml").tasks]
+KINDS = {
+    "tasks": TASKS,
+    "robots": robot_names(),
+    "algorithms": algorithm_names(),
+    "params": list(TABLE),
+    "effects": list(EFFECTS),
+}
 KINDS["toys"] = toy_names()
 
 

@@ -61,7 +61,7 @@ def test_help_names_every_command(simshift: Simshift) -> None:
     assert all(f" {name} " in result.out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("what", ["robots", "algorithms", "params", "effects"])
+@pytest.mark.parametrize("what", ["robots", "tasks", "algorithms", "params", "effects"])
 def test_lists_are_json_for_machines_and_a_table_for_people(what: str, simshift: Simshift) -> None:
     rows = json.loads(simshift("list", what, "--json").out)
     table = simshift("list", what)

@@ -1,0 +1,1 @@
+"""Commands of `simshift` by subject; `sdk.cli` puts them together."""
