@@ -67,6 +67,13 @@ def test_a_module_of_another_kind_is_refused() -> None:
         StepGraph(nn.Linear(3, 1), servo_arm()[0])
 
 
+def test_a_policy_with_discrete_actions_is_refused() -> None:
+    policy = Memoryless()
+    policy.log_std = None
+    with pytest.raises(ExportError, match="Memoryless chooses among discrete actions; a robot's command is continuous"):
+        StepGraph(policy, servo_arm()[0])
+
+
 def test_the_policy_itself_is_left_as_it_was() -> None:
     policy = Memoryless().train()
     graph = StepGraph(policy, servo_arm()[0])

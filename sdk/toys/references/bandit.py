@@ -5,6 +5,7 @@
 | `bayes_optimal`       | exact: dynamic programming over the multiset of all arms' (successes, failures)            |
 | `gittins_indices`     | the price at which another pull, then stopping at will, is worth nothing (Kaufmann 2018)    |
 | `Gittins`, `Thompson` | played; the index policy is near-optimal, not proven to be the optimum                     |
+| `WinStay`             | played; the most that a policy reads out of its last action and reward alone               |
 """
 
 from __future__ import annotations
@@ -117,10 +118,31 @@ class Thompson(_Counting):
         return self._rng.beta(self.good + 1, self.bad + 1)
 
 
+class WinStay(_Counting):
+    """Pull the same arm after a success, the next one after a failure: what takes no memory."""
+
+    def begin(self, worlds: ToyTrials) -> None:
+        super().begin(worlds)
+        self._favoured = np.zeros_like(self.good)
+        self._favoured[:, 0] = 1
+
+    def learn(self, step: TrialStep) -> None:
+        won = step.reward[:, None] > 0
+        self._favoured = np.where(won, step.sent_action, np.roll(step.sent_action, 1, axis=-1))
+
+    def score(self) -> np.ndarray:
+        return self._favoured
+
+
 def references(settings: BanditSettings, tasks: int = 20_000, seed: int = 0) -> dict[str, Known]:
     """Return what is known of these bandits; `optimal` is there where it can be worked out exactly."""
     worlds = BanditTrials(settings, tasks, seed=seed, stream="references")
-    players = {"gittins": Gittins(gittins_indices(settings.pulls)), "thompson": Thompson(), "random": Random()}
+    players = {
+        "gittins": Gittins(gittins_indices(settings.pulls)),
+        "thompson": Thompson(seed),
+        "win_stay": WinStay(),
+        "random": Random(seed),
+    }
     known = {name: Known.of(play(worlds, player, range(tasks))) for name, player in players.items()}
     if settings.pulls <= EXACT_UP_TO:
         known["optimal"] = Known((bayes_optimal(settings.pulls, settings.arms),))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from robots.trial import TrialStep
-from sdk.toys.base import ToyTrials
+from sdk.toys.base import ToyTrials, find_toy
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,16 @@ class Known:
         """Return what a sample of returns `[N, episodes]` tells."""
         total = returns.sum(1)
         return Known(tuple(returns.mean(0).tolist()), float(total.std(ddof=1) / len(total) ** 0.5))
+
+
+def known(toy: str, settings: Mapping[str, Any] | None = None, *, tasks: int, seed: int = 0) -> dict[str, Known]:
+    """Return what is known of a family by the name of each strategy; what must be sampled, on `tasks` tasks.
+
+    Raises `ConfigError` naming the nearest family or setting.
+    """
+    parsed = find_toy(toy).settings.parse(settings or {}, f"toy {toy}")
+    found: dict[str, Known] = importlib.import_module(f"sdk.toys.references.{toy}").references(parsed, tasks, seed)
+    return found
 
 
 class Player(Protocol):

@@ -13,6 +13,7 @@ from sdk.config import TrainConfig, resolve_config
 from sdk.engines.local import LocalEngine, build_policy, make_worlds
 from sdk.toys.base import TaskKeys, ToyTrials, find_toy, make_toy, toy_names
 from sdk.toys.point_robot import VARIANTS
+from sdk.toys.references.base import known
 from sdk.train import world_shape
 
 FAMILIES: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in toy_names()]
@@ -218,6 +219,17 @@ def test_a_run_without_either_is_on_the_servo_arm_and_a_run_on_a_toy_survives_it
     config = run("toy.name=bandit", "toy.settings.arms=3")
     assert (config.robot, config.subject) == (None, "bandit")
     assert TrainConfig.parse(config.plain()) == config
+
+
+def test_every_family_has_a_best_that_nothing_known_exceeds_and_a_floor(family: tuple[str, dict[str, Any]]) -> None:
+    name, settings = family
+    rows = known(name, settings, tasks=300)
+    best = rows["optimal" if "optimal" in rows else "oracle"]
+    for row in rows.values():
+        if row is not rows.get("oracle"):
+            assert row.total <= best.total + 4 * np.hypot(row.standard_error, best.standard_error)
+    assert rows["random"].total < best.total - 0.1 * abs(best.total)
+    assert len(rows["random"].per_episode) == built(family).episodes
 
 
 @pytest.mark.parametrize("name", toy_names())

@@ -17,20 +17,20 @@ CONFIG = PpoConfig(lr=3e-3, gamma=0.9, gae_lambda=0.9, entropy_weight=0.03, epoc
 
 
 def reached(wiped: bool) -> float:
-    """Return what RL² gets after 60,000 training bandits, on 10,000 others, without exploration noise."""
+    """Return what RL² gets after 80,000 training bandits, on 10,000 others, without exploration noise."""
     torch.manual_seed(0)
     sizes = Sizes(obs=1, action=3, context=3, reads_reward=True, discrete=True)
     policy = find_algorithm("rl2").build(sizes, PolicyConfig(hidden=(32,), memory=32))
     if wiped:
         policy.__class__ = Forgetful
-    learn(BanditTrials(SETTINGS, 1000, seed=0), policy, "trial", CONFIG, iterations=60)
+    learn(BanditTrials(SETTINGS, 1000, seed=0), policy, "trial", CONFIG, iterations=80)
     return trial_return(BanditTrials(SETTINGS, 10_000, seed=0, stream="held_out"), policy)
 
 
-def test_rl2_beats_thompson_sampling_and_without_memory_does_not() -> None:
-    known = references(SETTINGS, tasks=10_000)
-    optimal, thompson = known["optimal"].total, known["thompson"].total
+def test_rl2_beats_thompson_sampling_and_without_memory_it_can_but_stay_or_shift() -> None:
+    known = {name: row.total for name, row in references(SETTINGS, tasks=10_000).items()}
     remembers, forgets = reached(wiped=False), reached(wiped=True)
-    assert remembers > thompson + 0.3
-    assert remembers < optimal + 0.08  # three standard errors: nothing beats the optimum
-    assert forgets < thompson
+    assert remembers > known["thompson"] + 0.3
+    assert remembers > known["win_stay"] + 0.1
+    assert remembers < known["optimal"] + 0.08  # three standard errors: nothing beats the optimum
+    assert forgets < known["win_stay"] + 0.08
