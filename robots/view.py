@@ -55,6 +55,7 @@ class World(Protocol):
     """What a view reads of a simulator; joint vectors list the actuated joints first, then the passive ones."""
 
     states: States
+    torques: Sequence[float]
     joint_names: tuple[str, ...]
 
     @property
@@ -74,7 +75,6 @@ class RobotView:
         self.control_dt = contract.control_dt
         self.joint_count = len(contract.joints)
         self.time = 0.0
-        self.joint_torque: Sequence[float] = [0.0] * self.joint_count
         self.sent_command: list[float] = []
         self.encoder_offset: list[float] | None = None
         self.goal = Goal()
@@ -100,6 +100,11 @@ class RobotView:
     def joint_vel(self) -> list[float]:
         """Velocities of the actuated joints [rad/s]."""
         return [state[1] for state in self._actuated]
+
+    @property
+    def joint_torque(self) -> Sequence[float]:
+        """Torques of the actuated joints in the last physics step, what friction takes included [N·m]."""
+        return self._world.torques[: self.joint_count]
 
     @property
     def joint_pos_offset(self) -> list[float]:

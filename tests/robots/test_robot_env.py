@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from gymnasium.utils.env_checker import check_env
 
+from domain_rand.randomizer import Randomization
 from domain_rand.schema import ConfigError
 from robots.rewards import closeness
 from robots.robot_env import RobotEnv
@@ -204,3 +206,66 @@ def test_a_picture_shows_the_robot(env: RobotEnv) -> None:
     assert picture.shape == (360, 480, 3)
     assert picture.dtype == np.uint8
     assert picture.std() > 1
+
+
+def weakening(**entry: object) -> Randomization:
+    draw = {"distribution": "uniform", "low": 0.2, "high": 0.6}
+    strength = {"parameter": "motor_strength", "unit": "1", "draw": draw, **entry}
+    return Randomization.parse({"parameters": {"weak": strength}})
+
+
+def test_what_is_drawn_for_each_episode_differs_between_them_and_replays() -> None:
+    env = RobotEnv(randomization=weakening(when="episode"))
+    env.reset(seed=0)
+    drawn = [env.context.params["weak"]]
+    for episode in (1, 2, 0):
+        env.begin_episode(episode)
+        drawn.append(env.context.params["weak"])
+        assert env.robot.read("joint", "shoulder", "strength") == drawn[-1]
+    assert len(set(drawn)) == 3
+    assert drawn[0] == drawn[3]
+    env.close()
+
+
+def test_a_motor_weakens_within_an_episode_and_is_whole_at_the_next() -> None:
+    env = RobotEnv(randomization=weakening(when="interval", every=[0.5, 0.7], start=1.0))
+    env.reset(seed=0)
+    held = []
+    for _ in range(env.horizon):
+        env.step(np.array([0.5], dtype=np.float32))
+        held.append(env.robot.read("joint", "shoulder", "strength"))
+        assert env.context.params["weak"] == held[-1]
+    changes = [t for t in range(1, len(held)) if held[t] != held[t - 1]]
+    assert held[0] == 1.0
+    assert 25 <= changes[0] <= 35
+    assert all(25 <= b - a <= 36 for a, b in pairwise(changes))
+    assert all(0.2 <= value <= 0.6 for value in held[changes[0] :])
+    env.begin_episode(1)
+    assert env.robot.read("joint", "shoulder", "strength") == 1.0
+    env.close()
+
+
+def test_a_change_is_felt_from_its_moment_on() -> None:
+    env = RobotEnv(randomization=weakening(when="interval", every=[0.5, 0.5], start=1.0))
+    env.reset(seed=0)
+    torques = []
+    for _ in range(27):
+        env.step(np.array([0.5], dtype=np.float32))
+        torques.append(env.robot.bank._motors[0])
+    assert torques[:25] == [5.0] * 25
+    assert torques[26] == pytest.approx(5.0 * env.context.params["weak"])
+    env.close()
+
+
+def test_an_entry_for_each_name_is_one_parameter_each() -> None:
+    each = {
+        "parameter": "signal_noise",
+        "each": True,
+        "unit": "rad",
+        "draw": {"distribution": "uniform", "low": 0, "high": 1},
+    }
+    env = RobotEnv(randomization=Randomization.parse({"parameters": {"noise": each}}))
+    _, info = env.reset(seed=0)
+    assert len(set(info["params"].values())) == len(env.contract.signals)
+    assert info["context"].shape == (len(env.contract.signals),)
+    env.close()

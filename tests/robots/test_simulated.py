@@ -149,3 +149,48 @@ def test_signals_come_in_the_order_of_the_contract(robot: SimulatedRobot) -> Non
     start(robot, 0.3)
     robot.step([2.0])
     assert robot.observe({"joint_pos_target": [0.5]}) == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_lost_command_leaves_the_one_before_but_counts_as_sent(robot: SimulatedRobot) -> None:
+    robot.write("world", "world", "command_dropout", 1.0)
+    start(robot)
+    assert robot.step([5.0]) == [5.0]
+    assert robot.world.joint_vel == [0.0]
+    assert robot.view.last_action == [0.5]
+
+
+def test_a_disturbance_that_begins_within_an_episode_knows_the_command_before(robot: SimulatedRobot) -> None:
+    start(robot)
+    robot.step([5.0])
+    robot.write("world", "world", "command_dropout", 1.0)
+    robot.refresh()
+    robot.step([-5.0])
+    assert robot.view.joint_torque == [5.0]
+
+
+def test_a_control_period_that_is_not_kept_takes_its_own_time(robot: SimulatedRobot) -> None:
+    robot.write("world", "world", "control_jitter", 0.01)
+    start(robot)
+    times = [robot.step([0.0]) and robot.time for _ in range(50)]
+    periods = np.diff(times)
+    assert np.all(np.abs(periods / 0.005 - np.round(periods / 0.005)) < 1e-6)
+    assert periods.std() > 0.003
+    robot.write("world", "world", "control_jitter", 0.0)
+    start(robot)
+    assert [robot.step([0.0]) and robot.time for _ in range(3)] == pytest.approx([0.02, 0.04, 0.06])
+
+
+def test_a_jammed_joint_holds_against_its_motor(robot: SimulatedRobot) -> None:
+    robot.write("joint", "shoulder", "locked", 1.0)
+    start(robot, 0.4)
+    for _ in range(20):
+        robot.step([10.0])
+    assert robot.world.joint_pos == pytest.approx([0.4], abs=1e-3)
+
+
+def test_torque_is_what_the_joint_felt_last(robot: SimulatedRobot) -> None:
+    robot.write("joint", "shoulder", "viscous", 0.1)
+    start(robot)
+    assert robot.view.joint_torque == [0.0]
+    robot.step([5.0])
+    assert 4.5 < robot.view.joint_torque[0] < 5.0
