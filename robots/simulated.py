@@ -30,20 +30,20 @@ _STILL = (0.0, 0.0, 0.0)
 class SimulatedRobot:
     """The robot as its driver sees it: command in, signals out; and as the randomiser sees it: named quantities.
 
-    `view` is what tasks see; `time` is that since the episode's start [s].
+    `view` is what tasks see; `time` is that since the episode's start, `physics_dt` the period of the drives [s].
     """
 
     def __init__(self, spec: RobotSpec, effect: Effect | None = None) -> None:
         self.contract: Contract = spec.contract
         self._effect = effect
-        self._physics_dt, self._physics_steps = spec.model.physics_dt, spec.physics_steps
+        self.physics_dt, self._physics_steps = spec.model.physics_dt, spec.physics_steps
         self._defaults = [*(joint.default_pos for joint in spec.contract.joints), *spec.model.passive_joints.values()]
         self.world = BulletWorld(urdf_path(spec), spec.model, spec.joint_names, spec.folder)
         self.limiter = Limiter(self.contract)
         drives, driven = nominal_drives(spec), len(self.contract.joints)
-        self.bank = ActuatorBank(drives, self._physics_dt, self.contract.action.mode, driven)
+        self.bank = ActuatorBank(drives, self.physics_dt, self.contract.action.mode, driven)
         self.pipe = SignalPipe(self.contract)
-        self.disturbances = Disturbances(self._physics_dt, self._physics_steps)
+        self.disturbances = Disturbances(self.physics_dt, self._physics_steps)
         self.view = RobotView(self.contract, self.world)
         self.view.sent_command = self.limiter.last
         self._quantities = Quantities(spec, self.world, self.bank, self.pipe, self.disturbances, self.view.goal)
@@ -135,7 +135,7 @@ class SimulatedRobot:
                 extra = effect(self.time, world.joint_pos, world.joint_vel)
                 torques = [a + b for a, b in zip(torques, extra, strict=True)]
             world.step(torques)
-            self.time += self._physics_dt
+            self.time += self.physics_dt
 
     def _place(self, start: Start) -> None:
         moved = (start.base_offset, start.base_turn, start.base_lin_vel, start.base_ang_vel)

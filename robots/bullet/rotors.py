@@ -39,6 +39,7 @@ def lumping_error(gear_ratio: float, joint: int, carriers: Mapping[int, float], 
 class Rotors:
     """The torques that lumped rotors leave out, from the acceleration of the step before.
 
+    `asked` is what the drives gave, to which these torques were added.
     Stable where they are smaller than what the links resist with; carriers whose axes lie across are left out.
     """
 
@@ -60,6 +61,7 @@ class Rotors:
 
     def reset(self) -> None:
         """Forget the motion before."""
+        self.asked: Sequence[float] = []
         self._vel: list[float] | None = None
 
     def write(self, joint: str, inertia: float) -> None:
@@ -71,6 +73,7 @@ class Rotors:
 
     def correct(self, torques: Sequence[float], states: States) -> list[float]:
         """Return joint torques [N·m] that move the links as if the rotors were there; call once a physics step."""
+        self.asked = torques
         vel = [state[1] for state in states]
         before, self._vel = self._vel, vel
         if before is None:
