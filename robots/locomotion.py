@@ -1,4 +1,4 @@
-"""What tasks of bodies that move through the world have in common: how they start, what a fall is, what upkeep earns.
+"""What tasks of bodies that move through the world have in common: how they start, what a fall is, what standing earns.
 
 The *heading frame* is the base's frame without its tilt: x points forward along the floor, y to the left, z up.
 """
@@ -31,8 +31,8 @@ class Locomotion(Task):
     frame: Frame = "heading"
     fall_height: float | None = Field(default=None, description="height of the base that counts as a fall [m]")
     fall_tilt: float | None = Field(default=None, ge=-1, le=1, description="cosine of the tilt that counts as a fall")
-    alive_reward: float = Field(default=0.0, ge=0, description="earned by every period without a fall")
-    effort_weight: float = Field(default=0.05, ge=0, description="cost of full effort of all joints")
+    alive_weight: float = Field(default=0.0, ge=0, description="of standing, where the task's own term weighs 1")
+    ease_weight: float = Field(default=0.05, ge=0, description="of not exerting the joints")
     start_std: float = Field(default=0.02, ge=0, description="spread of joint positions at reset [rad]")
     start_turned: bool = Field(default=False, description="whether the body starts with any heading")
 
@@ -42,9 +42,11 @@ class Locomotion(Task):
         heading = rng.uniform(-pi, pi) if self.start_turned else 0.0
         return Start(offset, base_turn=from_yaw(heading))
 
-    def upkeep(self, robot: RobotView) -> float:
-        """Return what standing earns, less what its effort costs."""
-        return self.alive_reward - self.effort_weight * effort(robot.last_action) / robot.joint_count
+    def with_upkeep(self, term: float, robot: RobotView) -> float:
+        """Return the weighted mean of the task's own term, in [−1, 1], of standing and of ease, in [0, 1]."""
+        ease = 1.0 - effort(robot.last_action) / robot.joint_count
+        total = term + self.alive_weight * (not self.fallen(robot)) + self.ease_weight * ease
+        return total / (1.0 + self.alive_weight + self.ease_weight)
 
     def fallen(self, robot: RobotView) -> bool:
         """Whether the body lies."""

@@ -78,8 +78,8 @@ class RobotFile(Schema):
 
     A task's entry holds the task's settings, and what only this task needs: `task`, the module if it is not the entry's
     name; `signals` beside the contract's (its commands, as a rule); `randomization`, parameters beside those of
-    `randomization.yaml` (its hidden goal); and `actuated`, the joints that it may drive, if not all: the others keep
-    what their drives have and become passive.
+    `randomization.yaml` (its hidden goal), or with `dynamics: false` instead of them: the body is as in its files;
+    `actuated`, the joints that it may drive, if not all: the others keep what their drives have and become passive.
     """
 
     description: str
@@ -91,7 +91,7 @@ class RobotFile(Schema):
     def spec(self, task: str | None = None, source: str = "robot.yaml") -> RobotSpec:
         """Return the robot doing one of its tasks, the default one if none is named; raises `ConfigError`."""
         name = self._task_name(task, source)
-        settings = {key: value for key, value in self.tasks[name].items() if key != "randomization"}
+        settings = {k: value for k, value in self.tasks[name].items() if k not in ("randomization", "dynamics")}
         module, signals = settings.pop("task", name), settings.pop("signals", [])
         actuated = settings.pop("actuated", None)
         data = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
@@ -110,8 +110,9 @@ class RobotFile(Schema):
 
     def randomization(self, task: str | None, path: Path) -> Randomization:
         """Read the robot's distribution over worlds, with what the task adds; raises `ConfigError`."""
-        own = self.tasks[self._task_name(task, str(path))].get("randomization", {})
-        data = read_yaml(path)
+        entry = self.tasks[self._task_name(task, str(path))]
+        own = entry.get("randomization", {})
+        data = read_yaml(path) if entry.get("dynamics", True) else {}
         return Randomization.parse({**data, "parameters": {**data.get("parameters", {}), **own}}, str(path))
 
     def _task_name(self, task: str | None, source: str) -> str:

@@ -164,7 +164,18 @@ class Properties:
 
     def _reflect(self, joint: str, inertia: float) -> None:
         info = pybullet.getJointInfo(self._body.uid, self._body.joint(joint), physicsClientId=self._client)
-        self.links[info[12].decode()].reflect(inertia, info[13])
+        link = self._massive(info[0])
+        if link is not None:
+            self.links[link].reflect(inertia, info[13])
+
+    def _massive(self, index: int) -> str | None:
+        """Name of what a joint moves: its link, or what is fixed to it, as MJCF puts joints on links without mass."""
+        names = {place: name for name, place in self._body.links.items()}
+        if names[index] in self.links:
+            return names[index]
+        infos = [pybullet.getJointInfo(self._body.uid, i, self._client) for i in names if i >= 0]
+        fixed = [info[0] for info in infos if info[16] == index and info[2] == pybullet.JOINT_FIXED]
+        return next((names[i] for i in fixed if names[i] in self.links), None)
 
     def _gravitate(self) -> None:
         """Tilt gravity, not the floor: the world frame is that of a ground turned by the slopes about x and y."""

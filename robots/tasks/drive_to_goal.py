@@ -56,9 +56,9 @@ class DriveToGoalEpisode:
         return {} if self._task.hidden else {"goal_pos_heading": self._task.in_frame(robot, self._way(robot))}
 
     def reward(self, step: int, robot: RobotView) -> float:
-        """Return the nearness to the goal, in [0, 1], plus upkeep."""
+        """Return the nearness to the goal, in [0, 1], averaged with upkeep."""
         near = tolerance(self._distance(robot), 0.0, self._task.success_radius, self._task.margin)
-        return near + self._task.upkeep(robot)
+        return self._task.with_upkeep(near, robot)
 
     def terminated(self, step: int, robot: RobotView) -> bool:
         """Whether the body has fallen over."""

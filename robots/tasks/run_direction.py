@@ -55,8 +55,8 @@ class RunDirectionEpisode:
         return {} if self._task.hidden else {"direction_command": self._task.in_frame(robot, self._direction)}
 
     def reward(self, step: int, robot: RobotView) -> float:
-        """Return the progress made, in [−1, 1], plus upkeep."""
-        return progress(self._speed(robot), self._task.full_speed) + self._task.upkeep(robot)
+        """Return the progress made, in [−1, 1], averaged with upkeep."""
+        return self._task.with_upkeep(progress(self._speed(robot), self._task.full_speed), robot)
 
     def terminated(self, step: int, robot: RobotView) -> bool:
         """Whether the body has fallen."""

@@ -51,8 +51,8 @@ class TargetVelocityEpisode:
         return {} if self._task.hidden else {"velocity_command": (self._velocity,)}
 
     def reward(self, step: int, robot: RobotView) -> float:
-        """Return the nearness to the velocity, in [0, 1], plus upkeep."""
-        return nearness(self._error(robot), self._task.reach) + self._task.upkeep(robot)
+        """Return the nearness to the velocity, in [0, 1], averaged with upkeep."""
+        return self._task.with_upkeep(nearness(self._error(robot), self._task.reach), robot)
 
     def terminated(self, step: int, robot: RobotView) -> bool:
         """Whether the body has fallen."""
