@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sdk.commands import robots
+from sdk.commands import recordings, robots
 from sdk.commands.screen import Json, Seed, err, out
 from sdk.commands.screen import show as _show
 from sdk.commands.screen import table as _table
@@ -26,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(robots.app)
+app.add_typer(recordings.app)
 
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
 BundlePath = Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)]

@@ -1,0 +1,37 @@
+"""Commands about recordings of real robots: judge a simulation by them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sdk.commands.screen import Json, err, out, show, table
+
+app = typer.Typer()
+
+
+@app.command("replay-log")
+def replay_log(
+    robot: Annotated[str, typer.Argument(help="Robot whose simulation is judged.", show_default=False)],
+    logs: Annotated[list[Path], typer.Argument(help="Recorded runs (.npz), or folders of them.", show_default=False)],
+    horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead to foretell [s].")] = 0.25,
+    delay: Annotated[str, typer.Option(help="Command delay [s]; auto: lag of the measured torque.")] = "auto",
+    clip: Annotated[bool, typer.Option("--clip", help="Keep runs that command beyond the contract, clipped.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Compare a simulated robot with recordings of the real one: prediction error from each measured state."""
+    from sdk.progress import counter
+    from sdk.replay import parse_delay, replay_logs
+
+    with counter("replay", err) as report:
+        facts = replay_logs(robot, logs, horizon, parse_delay(delay), clip, report)
+    show(facts, as_json, lambda: _print(facts))
+
+
+def _print(facts: dict[str, Any]) -> None:
+    units = f"RMSE {facts['horizon']:g} s ahead [rad], commands {1000 * facts['delay']:.3g} ms late"
+    table(f"{units}; joints {', '.join(facts['joints'])}", [*facts["runs"], facts["all"]])
+    for run, reason in facts["dropped"].items():
+        out.print(f"dropped {run}: {reason}")
