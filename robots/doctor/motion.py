@@ -121,7 +121,7 @@ def _wiggle_one(notes: Notes, patient: Patient, index: int) -> None:
     joint = patient.spec.contract.joints[index]
     where = f"{patient.source}: contract.joints.{joint.name}"
     low, high = joint.pos_limit
-    if abs(moved[index]) < 1e-4 * (high - low):
+    if abs(moved[index]) < 1e-4 * min(high - low, 6.0):
         notes.wrong(where, "does not move when told to", "check torque_limit, gains, scale and the model's limits")
     elif moved[index] < 0:
         notes.wrong(where, "moves against its command", "check the sign of gain and scale")
