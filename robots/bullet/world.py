@@ -14,6 +14,7 @@ from robots.bullet.loading import load_floor, load_object, load_robot_body
 from robots.bullet.payload import NAME as PAYLOAD
 from robots.bullet.payload import Payload
 from robots.bullet.properties import Properties
+from robots.bullet.rotors import Rotors
 from robots.model import Camera, Model, model_path
 from robots.rotation import Quat, Vec3, cross, inverse, multiply, rotate, rotate_back
 from robots.view import BaseState, States
@@ -60,6 +61,8 @@ class BulletWorld:
             for name, item in model.objects.items()
         }
         self.properties = Properties(client, self._body, self._objects, model.gravity)
+        gears = {name: gear for name in self.joint_names if (gear := model.drive(name).gear_ratio)}
+        self._rotors = Rotors(client, self._body, self.joint_names, gears, model.physics_dt) if gears else None
         self._remember_start()
         self._payload = None if model.fixed_base else Payload(client, self._uid, self._root_inertial)
         self.reset([0.0] * len(self._index), [0.0] * len(self._index))
@@ -91,6 +94,8 @@ class BulletWorld:
             pybullet.resetBaseVelocity(item, [0, 0, 0], [0, 0, 0], physicsClientId=client)
         self.states: States = pybullet.getJointStates(uid, self._index, client)
         self.torques: Sequence[float] = [0.0] * len(self._index)
+        if self._rotors is not None:
+            self._rotors.reset()
 
     def _part_everything(self) -> None:
         """End all contacts: those that outlive a reset make the motion after it depend on the motion before."""
@@ -161,10 +166,13 @@ class BulletWorld:
     def step(self, torques: Sequence[float]) -> None:
         """Apply joint torques [N·m] for one physics step; PyBullet forgets them after it."""
         uid, index, client = self._uid, self._index, self._client
+        asked = torques
+        if self._rotors is not None:
+            torques = self._rotors.correct(torques, self.states)
         # Positional arguments: keywords cost as much as the call. Of the five vectors, torque control reads the third.
         _set_motors(uid, index, _TORQUE, torques, torques, torques, torques, torques, client)
         _step(client)
-        self.states, self.torques = _joint_states(uid, index, client), torques
+        self.states, self.torques = _joint_states(uid, index, client), asked
 
     def run(self, torque: Callable[[States], Sequence[float]], steps: int) -> None:
         """Take `steps` physics steps, each under the joint torques [N·m] that `torque` returns for the states then.
@@ -172,12 +180,14 @@ class BulletWorld:
         The inner loop of every environment: it differs from calling `step` in its speed only.
         """
         uid, index, client, states = self._uid, self._index, self._client, self.states
+        if self._rotors is not None:
+            torque = self._rotors.around(torque)
         for _ in range(steps):
             torques = torque(states)
             _set_motors(uid, index, _TORQUE, torques, torques, torques, torques, torques, client)
             _step(client)
             states = _joint_states(uid, index, client)
-        self.states, self.torques = states, torques
+        self.states, self.torques = states, torques if self._rotors is None else self._rotors.asked
 
     def push(self, force_world: Sequence[float]) -> None:
         """Push at the base's centre of mass with a force [N, world] for the next physics step."""
@@ -230,6 +240,8 @@ class BulletWorld:
             self._payload.write(field, value)
         else:
             self.properties.write(group, name, field, value)
+        if group == "joint" and self._rotors is not None:
+            self._rotors.write(name, value)
 
     def read(self, group: str, name: str, field: str) -> float:
         """Return what the simulator holds now."""
