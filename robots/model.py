@@ -30,6 +30,7 @@ class DriveModel(Schema):
     backlash: float = Field(default=0.0, ge=0)
     reflected_inertia: float = Field(default=0.0, ge=0)
     speed_limit: float | None = Field(default=None, gt=0, description="no-load speed [rad/s]; none: full torque always")
+    locked: float = Field(default=0.0, ge=0, le=1, description="1 = held where it starts, like a gripper not in use")
     gear_ratio: float | None = Field(default=None, description="turns of the rotor in one of the joint, signed")
 
     @field_validator("gear_ratio")

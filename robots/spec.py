@@ -22,6 +22,10 @@ ELSEWHERE = "SIMSHIFT_ROBOTS"
 """Environment variable naming folders of robots outside the package, separated as in PATH."""
 
 
+OWN_KEYS = ("task", "signals", "model", "randomization", "dynamics", "needs_reward", "actuated")
+"""Keys of a task's entry in `robot.yaml` that are not the task's settings."""
+
+
 class TaskSpec(Schema):
     """One task of a robot: its name there, the module that implements it, and the task's own settings."""
 
@@ -77,8 +81,9 @@ class RobotFile(Schema):
     """Everything in `robot.yaml`: one robot and the tasks it may be given.
 
     A task's entry holds the task's settings, and what only this task needs: `task`, the module if it is not the entry's
-    name; `signals` beside the contract's (its commands, as a rule); `randomization`, parameters beside those of
-    `randomization.yaml` (its hidden goal), or with `dynamics: false` instead of them: the body is as in its files;
+    name; `signals` beside the contract's (its commands, as a rule); `model`, what replaces keys of the model (a scene);
+    `randomization`, parameters beside those of `randomization.yaml` (its hidden goal), or with `dynamics: false`
+    instead of them: the body is as in its files; `needs_reward`, where only the reward tells what is wanted;
     `actuated`, the joints that it may drive, if not all: the others keep what their drives have and become passive.
     """
 
@@ -91,11 +96,13 @@ class RobotFile(Schema):
     def spec(self, task: str | None = None, source: str = "robot.yaml") -> RobotSpec:
         """Return the robot doing one of its tasks, the default one if none is named; raises `ConfigError`."""
         name = self._task_name(task, source)
-        settings = {k: value for k, value in self.tasks[name].items() if k not in ("randomization", "dynamics")}
-        module, signals = settings.pop("task", name), settings.pop("signals", [])
-        actuated = settings.pop("actuated", None)
-        data = {**self.contract, "signals": [*self.contract.get("signals", []), *signals]}
-        contract, model = Contract.parse(data, f"{source}: contract"), self.model
+        entry = self.tasks[name]
+        settings = {key: value for key, value in entry.items() if key not in OWN_KEYS}
+        module, actuated = entry.get("task", name), entry.get("actuated")
+        data = {**self.contract, "signals": [*self.contract.get("signals", []), *entry.get("signals", [])]}
+        data |= {"needs_reward": entry["needs_reward"]} if "needs_reward" in entry else {}
+        contract = Contract.parse(data, f"{source}: contract")
+        model = Model.parse({**self.model.model_dump(), **entry.get("model", {})}, f"{source}: model of {name}")
         if actuated is not None:
             contract, model = _driving(actuated, contract, model, f"{source}: task {name}: actuated")
         return RobotSpec.parse(

@@ -21,6 +21,7 @@ class TrackTarget(Task):
 
     hold_time: float = Field(default=1.0, gt=0, description="time between jumps of the target")
     target_range: tuple[float, float] = (-1.2, 1.2)
+    target_centre: tuple[float, ...] = Field(default=(), description="of each joint's range [rad]; none: all 0")
     sharpness: float = Field(default=8.0, gt=0, description="of the closeness reward [1/rad²]")
     effort_weight: float = Field(default=0.02, ge=0)
     success_error: float = Field(default=0.15, gt=0, description="error that counts as on target [rad]")
@@ -35,6 +36,8 @@ class TrackTarget(Task):
         steps, hold_steps = self.horizon(robot.control_dt), max(1, round(self.hold_time / robot.control_dt))
         holds = -(-steps // hold_steps)
         targets = rng.uniform(*self.target_range, size=(holds, robot.joint_count))
+        if self.target_centre:
+            targets = targets + self.target_centre
         start = rng.normal(0.0, self.start_pos_std, size=robot.joint_count)
         return TrackTargetEpisode(self, targets.tolist(), Start(start.tolist()), steps, hold_steps)
 

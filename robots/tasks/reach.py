@@ -1,0 +1,77 @@
+"""Bring the tool to a point in space and hold it there: the reward is that of its distance, and nothing else.
+
+The goal is the command signal `tool_pos_goal`, so a goal-conditioned policy reads it and a failed episode can be
+relabelled with where the tool has been.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from robots.goals import GoalReward, Sector, distance_between
+from robots.task import Signals, Start, Task
+from robots.view import RobotView
+
+
+class Reach(Task):
+    """Settings of the task; lengths in m, angles in rad, times in s."""
+
+    episode_time: float = Field(default=3.0, gt=0)
+    tool: str = Field(description="link whose frame is to reach the goal")
+    goals: Sector
+    goal_reward: GoalReward = GoalReward()
+    start_pos_std: float = Field(default=0.05, ge=0, description="spread of joint positions at reset [rad]")
+
+    def signals(self, joints: int) -> dict[str, int]:
+        """Where the tool should be [m, world]."""
+        return {"tool_pos_goal": 3}
+
+    def begin(self, rng: np.random.Generator, robot: RobotView) -> ReachEpisode:
+        """Draw the goal and where the joints start."""
+        goal = self.goals.draw(rng)
+        start = rng.normal(0.0, self.start_pos_std, size=robot.joint_count)
+        return ReachEpisode(self, goal, Start(start.tolist()), self.horizon(robot.control_dt))
+
+
+class ReachEpisode:
+    """One drawn episode."""
+
+    def __init__(self, task: Reach, goal: list[float], start: Start, horizon: int) -> None:
+        self.start = start
+        self.horizon = horizon
+        self.goal_signal = "tool_pos_goal"
+        self._tool, self._reward = task.tool, task.goal_reward
+        self._goal = goal
+
+    def command_signals(self, step: int, robot: RobotView) -> Signals:
+        """Return the goal, the same throughout."""
+        return {"tool_pos_goal": self._goal}
+
+    def reward(self, step: int, robot: RobotView) -> float:
+        """Return the reward of the tool's distance to the goal."""
+        return self._reward.of(self._distance(robot))
+
+    def success(self, step: int, robot: RobotView) -> bool:
+        """Whether the tool is at the goal."""
+        return self._reward.reached(self._distance(robot))
+
+    def terminated(self, step: int, robot: RobotView) -> bool:
+        """Whether the episode is over for good: never, the goal is to be held."""
+        return False
+
+    def achieved_goal(self, robot: RobotView) -> Sequence[float]:
+        """Where the tool is [m, world]."""
+        return robot.link_pos_world(self._tool)
+
+    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        """Return the reward of tool positions `[..., 3]` when `[..., 3]` were desired."""
+        return self._reward.between(achieved, desired)
+
+    def _distance(self, robot: RobotView) -> float:
+        return distance_between(robot.link_pos_world(self._tool), self._goal)
+
+
+TASK = Reach

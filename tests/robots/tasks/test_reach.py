@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from robots.goals import GoalReward, Sector
+from robots.task import GoalEpisode
+from robots.tasks.reach import Reach, ReachEpisode
+
+SECTOR = Sector(radius=(0.3, 0.6), azimuth=(-1.0, 1.0), height=(0.2, 0.8))
+
+
+def seen(tool: list[float] | None = None) -> Any:
+    """A robot as far as this task looks at it."""
+    return SimpleNamespace(control_dt=0.02, joint_count=7, link_pos_world=lambda link: {"tip": tool}[link])
+
+
+def drawn(seed: int = 0, **settings: Any) -> ReachEpisode:
+    task = Reach(tool="tip", goals=SECTOR, **settings)
+    return task.begin(np.random.default_rng(seed), seen())
+
+
+def goal_of(episode: ReachEpisode) -> list[float]:
+    return list(episode.command_signals(0, seen())["tool_pos_goal"])
+
+
+def test_an_episode_has_one_goal_of_its_own() -> None:
+    episode = drawn(episode_time=0.1)
+    assert episode.horizon == 5
+    assert all(list(episode.command_signals(step, seen())["tool_pos_goal"]) == goal_of(episode) for step in range(6))
+    assert goal_of(drawn(seed=1)) != goal_of(episode) == goal_of(drawn())
+
+
+def test_the_reward_is_that_of_the_tool_s_distance() -> None:
+    episode = drawn(goal_reward=GoalReward(success_distance=0.05, margin=0.2))
+    x, y, z = goal_of(episode)
+    assert episode.reward(1, seen([x, y, z + 0.04])) == 1.0
+    assert episode.reward(1, seen([x, y, z + 0.25])) == pytest.approx(0.1)
+    assert episode.success(1, seen([x, y, z + 0.04]))
+    assert not episode.success(1, seen([x, y, z + 0.06]))
+    assert not episode.terminated(1, seen([x, y, z]))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_an_achieved_goal_would_have_been_a_success(sparse: bool) -> None:
+    episode = drawn(goal_reward=GoalReward(sparse=sparse))
+    assert isinstance(episode, GoalEpisode)
+    achieved = np.array(episode.achieved_goal(seen([0.4, 0.1, 0.5])))
+    best = episode.goal_reward(achieved, achieved)
+    assert best == episode.reward(1, seen(goal_of(episode))) == (0.0 if sparse else 1.0)
+    assert episode.goal_reward(achieved, np.array(goal_of(episode))) == pytest.approx(
+        episode.reward(1, seen([0.4, 0.1, 0.5]))
+    )
