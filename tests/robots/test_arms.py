@@ -187,6 +187,34 @@ def test_joint_targets_lie_within_the_command_limits(name: str) -> None:
     assert np.all(centre + high <= limits[:, 1])
 
 
+def test_joint_targets_are_drawn_around_their_centre(name: str) -> None:
+    env = RobotEnv(name, NOMINAL, task="track_target")
+    targets = []
+    for world in range(200):
+        env.reset(seed=0, options={"world": world})
+        targets.append(env.episode.command_signals(0, env.robot.view)["joint_pos_target"])
+    centre = np.array(env.task.target_centre)  # type: ignore[attr-defined]
+    assert np.abs(np.mean(targets, axis=0) - centre).max() < 0.08
+    assert 0.45 < np.abs(np.array(targets) - centre).max() <= 0.5
+    env.close()
+
+
+def test_the_scene_is_the_push_s_alone(name: str) -> None:
+    reach, push = load_robot(name, "reach")[0].model, load_robot(name, "push")[0].model
+    assert (reach.floor, tuple(reach.objects)) == (False, ())
+    assert (push.floor, tuple(push.objects)) == (True, ("puck",))
+    assert push.model_copy(update={"floor": False, "objects": {}}) == reach
+
+
+def test_the_hand_stays_closed() -> None:
+    env = RobotEnv("panda", NOMINAL)
+    env.reset(seed=0)
+    for step in range(50):
+        env.step(np.full(7, (-1.0) ** (step // 10), dtype=np.float32))
+        assert np.abs(env.robot.view.passive_joint_pos).max() < 1e-3
+    env.close()
+
+
 def test_the_tool_can_stand_all_around_every_place_of_the_puck(name: str, arm: Arm, env: RobotEnv) -> None:
     places, rng = load_robot(name, "push")[0].task.task.places, np.random.default_rng(0)  # type: ignore[attr-defined]
     for _ in range(40):
