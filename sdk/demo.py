@@ -55,7 +55,7 @@ def run_demo(folder: Path, *, steps: int | None, worlds: int, seed: int, console
     parity = {}
     for arm in DEPLOYED:
         with console.status(f"exporting {arm}, verifying it in closed loop"):
-            parity[arm] = export_run(folder / arm, folder / f"{arm}_bundle", overwrite=True).parity.max_abs_error
+            parity[arm] = _export(folder, arm, min(worlds, 50))
     with console.status(f"driving {worlds} held-out worlds over UDP"):
         played = {arm: _through_runtime(folder, arm, worlds, seed)[0] for arm in DEPLOYED}
     with console.status("the oracle in the same worlds"):
@@ -151,6 +151,11 @@ def _through_runtime(
             raise DemoError(f"driving {arm} failed:\n{finished.stderr[-2000:]}{finished.stdout[-500:]}")
         score = twin.score()
     return _scored(score["worlds"]), json.loads(finished.stdout), score
+
+
+def _export(folder: Path, arm: str, worlds: int) -> float:
+    manifest = export_run(folder / arm, folder / f"{arm}_bundle", worlds=worlds, overwrite=True)
+    return manifest.parity.max_abs_error
 
 
 def _scored(worlds: list[dict[str, Any]]) -> Evaluation:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+import pytest
+
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import PolicyConfig
 from sdk.rl.ppo import PpoConfig
@@ -27,6 +29,7 @@ def reached(wiped: bool) -> float:
     return trial_return(BanditTrials(SETTINGS, 10_000, seed=0, stream="held_out"), policy)
 
 
+@pytest.mark.learning
 def test_rl2_beats_thompson_sampling_and_without_memory_it_can_but_stay_or_shift() -> None:
     known = {name: row.total for name, row in references(SETTINGS, tasks=10_000).items()}
     remembers, forgets = reached(wiped=False), reached(wiped=True)
