@@ -191,10 +191,9 @@ class BulletWorld:
 
     def push(self, force_world: Sequence[float]) -> None:
         """Push at the base's centre of mass with a force [N, world] for the next physics step."""
-        centre = pybullet.getBasePositionAndOrientation(self._uid, physicsClientId=self._client)[0]
-        pybullet.applyExternalForce(
-            self._uid, -1, force_world, centre, pybullet.WORLD_FRAME, physicsClientId=self._client
-        )
+        uid, link, client = self._uid, self._body.base_link, self._client
+        centre = (pybullet.getBasePositionAndOrientation(uid, client) if link == -1 else self._link(link))[0]
+        pybullet.applyExternalForce(uid, link, force_world, centre, pybullet.WORLD_FRAME, client)
 
     def bare_step(self) -> None:
         """Advance the simulation with nothing around it: the limit that environment speed is measured against."""
