@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-
 import pytest
+import torch
 
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import PolicyConfig
