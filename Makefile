@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-learning lint format bench docs clean
+.PHONY: help setup demo test test-learning lint format bench bench-envs docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ format: $(READY)  ## Apply the formatter and the safe fixes
 
 bench: $(READY)  ## Run the main benchmark and write its results file
 	$(BIN)/python -m benchmarks.main_job
+
+bench-envs: $(READY)  ## Measure every robot's environment; PEERS=python of a venv with other libraries
+	$(BIN)/python -m benchmarks.envs $(if $(PEERS),--peers $(PEERS))
 
 docs: $(READY)  ## Regenerate docs/benchmarks.md from the results files
 	$(BIN)/python -m benchmarks.page
