@@ -130,18 +130,25 @@ class ActuatorBank:
             for motor, s, (_, _, _, _, _, viscous, coulomb) in zip(self._motors, states, self._laws, strict=True)
         ]
 
+    # Plain loops: a comprehension that has to name its torque is a quarter slower.
+
     def _closed_loop(self, states: States) -> list[float]:
-        return [
-            limit if (u := a - p * pos - d * vel) > limit else -limit if u < -limit else u
-            for (a, p, d, limit, _, _), (pos, vel, _, _) in zip(self._rows, states, strict=True)
-        ]
+        torques = []
+        for (a, p, d, limit, _, _), (pos, vel, _, _) in zip(self._rows, states, strict=True):
+            torque = a - p * pos - d * vel
+            torques.append(limit if torque > limit else -limit if torque < -limit else torque)
+        return torques
 
     def _closed_loop_rubbing(self, states: States) -> list[float]:
-        return [
-            (limit if (u := a - p * pos - d * vel) > limit else -limit if u < -limit else u)
-            - (viscous * vel + coulomb * tanh(vel / COULOMB_VEL))
-            for (a, p, d, limit, viscous, coulomb), (pos, vel, _, _) in zip(self._rows, states, strict=True)
-        ]
+        torques = []
+        for (a, p, d, limit, viscous, coulomb), (pos, vel, _, _) in zip(self._rows, states, strict=True):
+            torque = a - p * pos - d * vel
+            if torque > limit:
+                torque = limit
+            elif torque < -limit:
+                torque = -limit
+            torques.append(torque - viscous * vel - coulomb * tanh(vel / COULOMB_VEL))
+        return torques
 
     def _special(self, states: States) -> list[float]:
         """Every drive with everything it may have, in physical order."""

@@ -70,6 +70,10 @@ def find_source(source: str, commands: tuple[str, ...] = ()) -> Reader:
 
 
 def _several(read: Callable[[RobotView, str], Sequence[float]], names: list[str]) -> Reader:
+    if len(names) == 1:
+        (name,) = names
+        return lambda robot: read(robot, name)
+
     def reader(robot: RobotView) -> list[float]:
         return [value for name in names for value in read(robot, name)]
 
