@@ -9,6 +9,9 @@ from robots.doctor.report import Notes
 SATURATION = 5.0
 """Ratio of asked to available torque beyond which a position drive is a switch."""
 
+LAG = 0.1
+"""How far a joint may usually be behind its command, as time [s] at the rate limit."""
+
 SLOWEST = 100.0
 """Control periods a command may take from one end of its range to the other."""
 
@@ -21,7 +24,7 @@ def commands(patient: Patient) -> Notes:
         where = f"{patient.source}: contract.action, joint {joint.name}"
         _clipped(notes, where, contract.action, i, low, high)
         if contract.action.mode == "position":
-            _saturated(notes, where, joint, contract.action.scale[i])
+            _saturated(notes, where, joint, min(contract.action.scale[i], LAG * contract.action.rate_limit[i]))
         if change * SLOWEST < high - low:
             periods = (high - low) / change
             notes.warn(f"{where}: rate_limit", f"its range takes {periods:.0f} control periods", "raise it")
@@ -37,10 +40,11 @@ def _clipped(notes: Notes, where: str, action: Action, i: int, low: float, high:
         notes.warn(f"{where}: scale", message, f"offset {(low + high) / 2:.4g}, scale {reached / 2:.4g} use all of it")
 
 
-def _saturated(notes: Notes, where: str, joint: Joint, scale: float) -> None:
-    asked = (joint.kp or 0.0) * scale
+def _saturated(notes: Notes, where: str, joint: Joint, error: float) -> None:
+    """Compare with the torque that the largest usual error [rad] asks for."""
+    asked = (joint.kp or 0.0) * error
     if asked > SATURATION * joint.torque_limit:
-        message = f"kp · scale = {asked:.3g} N·m, the motor has {joint.torque_limit:g}"
+        message = f"kp asks for {asked:.3g} N·m when {error:.2g} rad off, the motor has {joint.torque_limit:g}"
         notes.warn(f"{where}: kp", message, "lower kp or scale: the drive acts as a switch")
 
 
