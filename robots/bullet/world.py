@@ -259,11 +259,7 @@ class BulletWorld:
 
     def base_state(self) -> BaseState:
         """Pose and velocity of the base's link frame; PyBullet gives those of its centre of mass."""
-        link = self._body.base_link
-        if link == -1:
-            return self._root_state()
-        pos, quat = self._link(link)[4:6]
-        return BaseState(pos, quat, *self._link_frame_vel(link))
+        return self._frame_state(self._body.base_link)
 
     def _root_state(self) -> BaseState:
         client = self._client
@@ -286,7 +282,8 @@ class BulletWorld:
 
     def link_vel(self, link: str) -> tuple[Vec3, Vec3]:
         """Velocity [m/s] and angular velocity [rad/s] of a link's frame, in the world frame."""
-        return self._link_frame_vel(self._body.link(link))
+        state = self._frame_state(self._body.link(link))
+        return state.lin_vel_world, state.ang_vel_world
 
     def contact_force(self, link: str) -> float:
         """Sum of the normal forces [N] on a link from anything but the robot, in the last physics step."""
@@ -324,13 +321,13 @@ class BulletWorld:
     def _link(self, index: int):  # type: ignore[no-untyped-def]
         return pybullet.getLinkState(self._uid, index, 1, 1, self._client)
 
-    def _link_frame_vel(self, index: int) -> tuple[Vec3, Vec3]:
+    def _frame_state(self, index: int) -> BaseState:
+        """Pose and velocity of a link's frame, from one call: it is the dearest there is."""
         if index == -1:
-            state = self._root_state()
-            return state.lin_vel_world, state.ang_vel_world
-        state = self._link(index)
-        swing = cross(state[7], [c - p for c, p in zip(state[0], state[4], strict=True)])
-        return (state[6][0] - swing[0], state[6][1] - swing[1], state[6][2] - swing[2]), state[7]
+            return self._root_state()
+        centre, _, _, _, pos, quat, vel, ang_vel = self._link(index)
+        a, b, c = cross(ang_vel, (centre[0] - pos[0], centre[1] - pos[1], centre[2] - pos[2]))
+        return BaseState(pos, quat, (vel[0] - a, vel[1] - b, vel[2] - c), ang_vel)
 
 
 def _link_frame(centre: Pose, inertial: Pose) -> Pose:
