@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import yaml
+
+from domain_rand.randomizer import Randomization
 from sdk.results import markdown, read_results
 
 ROOT = Path(__file__).parents[1]
@@ -20,3 +23,10 @@ def test_every_link_leads_somewhere() -> None:
     pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
     missing = [(p.name, link) for p in pages for link in LINK.findall(p.read_text()) if not (p.parent / link).exists()]
     assert not missing
+
+
+def test_the_example_of_a_distribution_over_worlds_is_one() -> None:
+    page = (ROOT / "docs/worlds.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    randomization = Randomization.parse(example)
+    assert set(randomization.names) >= {"payload_mass", "lost_payload"}
