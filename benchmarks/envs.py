@@ -1,6 +1,6 @@
 """Every robot's environment against the physics inside it, its resets, two workers, and other libraries.
 
-    python -m benchmarks.envs [--peers /tmp/peers/bin/python]
+    python -m benchmarks.envs [--peers PYTHON_OF_A_VENV]
 
 Speeds are ratios within this run, in turns, as medians over rounds.
 """

@@ -2,7 +2,7 @@
 
 They live in a virtual environment of their own, since their pins are not ours:
 
-    python3.11 -m venv /tmp/peers && /tmp/peers/bin/pip install panda-gym pybullet_envs_gymnasium
+    python3.11 -m venv peers && peers/bin/pip install panda-gym pybullet_envs_gymnasium
 """
 
 from __future__ import annotations

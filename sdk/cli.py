@@ -14,7 +14,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from sdk.commands import recordings, robots
-from sdk.commands.screen import Json, Seed, err, out
+from sdk.commands.screen import Json, Seed, err
+from sdk.commands.screen import say as _say
 from sdk.commands.screen import show as _show
 from sdk.commands.screen import table as _table
 
@@ -67,9 +68,7 @@ def train(
         train_(settings, folder, resume=resume, report=report)
     last = RunFolder(folder).metrics()[-1]
     verb = "evaluate" if settings.toy else "export"
-    _show(
-        {"run": str(folder), **last}, as_json, lambda: out.print(f"Trained: {folder}. Next: simshift {verb} {folder}")
-    )
+    _show({"run": str(folder), **last}, as_json, lambda: _say(f"Trained: {folder}. Next: simshift {verb} {folder}"))
 
 
 @app.command()
@@ -104,7 +103,7 @@ def export(
     with err.status("evaluating, exporting and verifying"):
         manifest = export_run(run, destination, worlds=worlds, overwrite=overwrite)
     facts = {"bundle": str(destination), "algorithm": manifest.algorithm, "parity": manifest.parity.plain()}
-    _show(facts, as_json, lambda: out.print(f"Bundle: {destination}. Parity {manifest.parity.max_abs_error:.1e}."))
+    _show(facts, as_json, lambda: _say(f"Bundle: {destination}. Parity {manifest.parity.max_abs_error:.1e}."))
 
 
 @app.command()
@@ -160,6 +159,7 @@ def twin(
     first_world: Annotated[int, typer.Option(min=0, help="Index of the first.")] = 0,
     seed: Seed = 0,
     effect: Effect = "cable+cogging",
+    task: Annotated[str | None, typer.Option(help="Which of the robot's tasks; default: its own.")] = None,
     pace: Annotated[str, typer.Option(help="realtime, or lockstep: wait for each command.")] = "realtime",
     as_json: Json = False,
 ) -> None:
@@ -167,7 +167,7 @@ def twin(
     from robots.twin.server import TwinSettings, serve
 
     where, which = {"robot": robot, "port": port}, {"worlds": worlds, "first_world": first_world, "seed": seed}
-    settings = TwinSettings.parse({**where, **which, "effect": effect, "pace": pace}, "twin")
+    settings = TwinSettings.parse({**where, **which, "effect": effect, "task": task, "pace": pace}, "twin")
     score = serve(settings, lambda bound: _announce(f"udp://{settings.host}:{bound}")).plain()
     _show(score, as_json, lambda: _table("score", score["worlds"]))
 
@@ -244,7 +244,7 @@ def _demo_table(summary: dict[str, Any], folder: Path) -> None:
     ]
     _table("return of a trial on held-out worlds", rows)
     gap, last = summary["gap_closed"], summary["gap_closed_last_episode"]
-    out.print(f"gap closed {gap['mean']:.0%}, in the last episode {last['mean']:.0%}; picture: {folder / 'demo.png'}")
+    _say(f"gap closed {gap['mean']:.0%}, in the last episode {last['mean']:.0%}; picture: {folder / 'demo.png'}")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ class TrainConfig(Schema):
 
     algo: str
     robot: str | None = Field(default=None, description="which robot; servo_arm where no toy is named either")
+    task: str | None = Field(default=None, description="which of the robot's tasks; none: its default")
     toy: ToyConfig | None = None
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=2_000_000, ge=1, description="control steps of experience in total")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from domain_rand.schema import ConfigError
 from export.manifest import EvaluationRow, Manifest
-from export.writer import export_policy
+from export.writer import VERIFY_STREAM, export_policy
+from robots.robot_env import RobotEnv
 from robots.spec import load_robot
 from sdk.algos.base import algorithm_names, find_algorithm
 from sdk.evaluate import HELD_OUT, Evaluation, evaluate_run
@@ -26,9 +27,10 @@ def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: 
             f"{folder}: '{config.algo}' reads the true context, which no robot can sense; "
             f"train one of: {', '.join(deployable)}"
         )
-    if config.robot is None:
+    robot = config.robot
+    if robot is None:
         raise ConfigError(f"{folder} was trained on the toy '{config.subject}'; only a robot's policy can leave")
-    spec, randomization = load_robot(config.robot)
+    spec, randomization = load_robot(robot, config.task)
     evaluation = evaluate_run(folder, worlds, seed=config.seed)
     return export_policy(
         policy,
@@ -39,6 +41,7 @@ def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: 
         seeds=[config.seed],
         provenance={"control_steps": steps, "config": config.plain()},
         evaluation=evaluation_rows(evaluation),
+        world_factory=lambda: RobotEnv(robot, stream=VERIFY_STREAM, task=config.task),
         overwrite=overwrite,
     )
 

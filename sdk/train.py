@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from robots.spec import load_robot
 from robots.trial import WorldShape
 from sdk.algos.base import find_algorithm
 from sdk.checkpoint import RunFolder
@@ -34,31 +33,14 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-@dataclass
-class RobotShape:
-    """The shape of a robot's worlds, without simulating any."""
-
-    obs_size: int
-    action_size: int
-    context_size: int
-    trial_steps: int
-    reads_reward: bool
-    discrete: bool = False
-
-
 def world_shape(config: TrainConfig) -> WorldShape:
-    """Return what policies and schedules of a run are built from."""
-    if config.robot is not None:
-        return robot_shape(config.robot)
-    return make_worlds(config, size=config.side_by_side, seed=config.seed)
+    """Return what policies and schedules of a run are built from, read off one of its worlds.
 
-
-def robot_shape(robot: str) -> RobotShape:
-    """Return the shape of a robot's worlds. Raises `ConfigError` as `load_robot`."""
-    spec, randomization = load_robot(robot)
-    contract = spec.contract
-    steps = spec.task.episodes * spec.task.task.horizon(contract.control_dt)
-    return RobotShape(contract.obs_size, len(contract.joints), len(randomization.names), steps, contract.needs_reward)
+    Raises `ConfigError` for a robot, task or toy that does not exist or does not load.
+    """
+    worlds = make_worlds(config, size=1, seed=config.seed)
+    worlds.close()
+    return worlds
 
 
 def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:

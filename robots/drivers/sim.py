@@ -10,11 +10,11 @@ from robots.contract import Contract
 from robots.drivers.base import DriverError, Features, Reading, check_contract, in_order, query_options
 from robots.twin.scored import ScoredTrials, WorldScore
 
-OPTIONS = {"worlds": int, "first_world": int, "seed": int, "stream": str, "effect": str}
+OPTIONS = {"worlds": int, "first_world": int, "seed": int, "stream": str, "effect": str, "task": str}
 
 
 def open_url(url: SplitResult, contract: Contract | None) -> SimDriver:
-    """Make the driver of `sim://ROBOT?worlds=1&first_world=0&seed=0&stream=held_out&effect=none`."""
+    """Make the driver of `sim://ROBOT?worlds=1&first_world=0&seed=0&stream=held_out&effect=none&task=TASK`."""
     if not url.netloc:
         raise ConfigError(f"{url.geturl()}: expected sim://ROBOT")
     return SimDriver(url.netloc, contract, **query_options(url, OPTIONS))
@@ -33,8 +33,9 @@ class SimDriver:
         seed: int = 0,
         stream: str = "held_out",
         effect: str = "none",
+        task: str | None = None,
     ) -> None:
-        self._trials = ScoredTrials(robot, range(first_world, first_world + worlds), seed, stream, effect)
+        self._trials = ScoredTrials(robot, range(first_world, first_world + worlds), seed, stream, effect, task)
         self._contract = contract
         self.features = Features.of(self._trials.contract, "lockstep")
         self._sequence = 0

@@ -43,8 +43,10 @@ class ScoredTrials:
     `observation` is float32 `[obs]`, what the policy is to answer next; `trial_start` and `episode_start` belong to it.
     """
 
-    def __init__(self, robot: str, worlds: Iterable[int], seed: int, stream: str, effect: str) -> None:
-        self._env = RobotEnv(robot, stream=stream, effect=effect_named(effect))
+    def __init__(
+        self, robot: str, worlds: Iterable[int], seed: int, stream: str, effect: str, task: str | None = None
+    ) -> None:
+        self._env = RobotEnv(robot, stream=stream, effect=effect_named(effect), task=task)
         self._seed = seed
         self._waiting = list(worlds)
         if not self._waiting:

@@ -29,6 +29,7 @@ class TwinSettings(Schema):
     """What is simulated, for whom, and who keeps time; times in s."""
 
     robot: str = "servo_arm"
+    task: str | None = Field(default=None, description="which of the robot's tasks; none: its default")
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="UDP port to listen on; 0: any free one")
     worlds: int = Field(default=1, ge=1, description="how many worlds are played, one trial each")
@@ -81,7 +82,9 @@ class Twin:
     def __init__(self, settings: TwinSettings) -> None:
         self.settings = settings
         worlds = range(settings.first_world, settings.first_world + settings.worlds)
-        self._trials = ScoredTrials(settings.robot, worlds, settings.seed, settings.stream, settings.effect)
+        self._trials = ScoredTrials(
+            settings.robot, worlds, settings.seed, settings.stream, settings.effect, settings.task
+        )
         self._dt = self._trials.contract.control_dt
         try:
             features = Features.of(self._trials.contract, settings.pace)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sdk.commands.screen import Json, Seed, err, out, show
+from sdk.commands.screen import Json, Seed, err, out, say, show
 
 if TYPE_CHECKING:
     from robots.doctor.report import Check, Diagnosis
@@ -77,7 +77,7 @@ def play(
     player = run_player(run) if run else bundle_player(bundle) if bundle else random_player(seed)
     with bar(f"filming {robot}", frame_count(robot, task, seconds), err) as report:
         facts = film(robot, player, to, seconds=seconds, task=task, seed=seed, width=width, report=report)
-    show(facts, as_json, lambda: out.print(f"Film: {to}, {facts['frames']} pictures, return {facts['return']:.3g}"))
+    show(facts, as_json, lambda: say(f"Film: {to}, {facts['frames']} pictures, return {facts['return']:.3g}"))
 
 
 def _examine(robot: str, task: str | None) -> Diagnosis:

@@ -26,13 +26,19 @@ def show(data: Any, as_json: bool, otherwise: Callable[[], object]) -> None:
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> None:
-    """Print rows under the first one's keys."""
+    """Print rows under the first one's keys; the first column, what a row is about, is never cut."""
     drawn = Table(title=title, title_justify="left")
     for column in rows[0] if rows else ():
-        drawn.add_column(column)
+        longest = 0 if drawn.columns else max(len(_cell(row[column])) for row in rows)
+        drawn.add_column(column, overflow="fold", min_width=longest or None)
     for row in rows:
         drawn.add_row(*[_cell(value) for value in row.values()])
     out.print(drawn)
+
+
+def say(text: str) -> None:
+    """Print a sentence in one piece, so that a path or command in it can be copied."""
+    out.print(text, soft_wrap=True, highlight=False)
 
 
 def _cell(value: Any) -> str:

@@ -32,7 +32,7 @@ def make_worlds(
 ) -> TrialWorlds:
     """Build `size` of the run's worlds, robots or toys. Raises `ConfigError` for an effect that a toy cannot have."""
     if config.robot is not None:
-        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect)
+        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect, task=config.task)
     assert config.toy is not None
     if effect is not None:
         raise ConfigError(f"effect: the toy '{config.toy.name}' has no physics to disturb; valid: none")

@@ -16,7 +16,7 @@ import torch
 
 from domain_rand.schema import ConfigError
 from sdk.checkpoint import CHECKPOINT, CONFIG, METRICS, RunFolder
-from sdk.config import TrainConfig
+from sdk.config import TrainConfig, resolve_config
 from sdk.engines.local import LocalEngine, WorkerError, build_policy
 from sdk.rl.rollout import Rollout
 from sdk.train import Progress, load_policy, train, world_shape
@@ -179,3 +179,12 @@ def test_progress_is_reported_after_each_iteration(tmp_path: Path) -> None:
     train(tiny(), tmp_path / "run", report=heard.append)
     assert [(p.steps, p.total_steps) for p in heard] == [(1200, 2400), (2400, 2400)]
     assert [p.metrics for p in heard] == RunFolder(tmp_path / "run").metrics()
+
+
+def test_a_robot_with_several_tasks_trains_on_the_one_named(tmp_path: Path) -> None:
+    overrides = ["robot=ant", "task=hidden_direction", "steps=1", "trials=2", "robots=2", "workers=0"]
+    config = resolve_config("rl2", None, [*overrides, "ppo.bptt=null", "ppo.minibatches=1"])
+    shape = world_shape(config)
+    assert shape.obs_size < world_shape(resolve_config("rl2", None, ["robot=ant"])).obs_size  # no direction is told
+    train(config, tmp_path / "ant")
+    assert load_policy(tmp_path / "ant")[2] == 2 * shape.trial_steps
