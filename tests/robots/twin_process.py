@@ -22,6 +22,7 @@ PATIENCE = 20.0
 
 def serve_sessions(line: Connection) -> None:
     """Serve one session for each settings received, until told None: starting a process costs more than a trial."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job would ignore Ctrl-C
     while (settings := line.recv()) is not None:
         line.send(serve(settings, line.send))
 
