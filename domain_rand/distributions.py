@@ -165,11 +165,6 @@ def scale_of(distribution: Distribution) -> Scale:
     return Scale((low + high) / 2, (high - low) / 2, logarithmic)
 
 
-def normalize(distribution: Distribution, value: float) -> float:
-    """Map the central range of the distribution onto [−1, 1]; see `scale_of`."""
-    return scale_of(distribution)(value)
-
-
 def _central(distribution: Distribution) -> tuple[float, float]:
     """Return the range of all but the outer 1 %; of a mixture, whose quantile does not rise with u, its components'."""
     if isinstance(distribution, Choice):

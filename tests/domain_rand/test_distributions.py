@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from domain_rand.distributions import Choice, Distribution, LogUniform, Mixture, Normal, Uniform, normalize
+from domain_rand.distributions import Choice, Distribution, LogUniform, Mixture, Normal, Uniform, scale_of
 
 N = 20_000
 GRID = (np.arange(N) + 0.5) / N
@@ -101,8 +101,8 @@ def test_a_mixture_follows_its_weights() -> None:
     ids=lambda value: getattr(value, "distribution", None),
 )
 def test_normalized_draws_fill_the_range_around_zero(distribution: Any, middle: float) -> None:
-    assert normalize(distribution, middle) == pytest.approx(0.0, abs=1e-9)
-    values = np.array([normalize(distribution, value) for value in draws(distribution)])
+    assert scale_of(distribution)(middle) == pytest.approx(0.0, abs=1e-9)
+    values = np.array([scale_of(distribution)(value) for value in draws(distribution)])
     assert (np.abs(values) <= 1.02).mean() >= 0.98
     assert values.max() > 0.97
     assert values.min() < -0.97
@@ -110,18 +110,18 @@ def test_normalized_draws_fill_the_range_around_zero(distribution: Any, middle: 
 
 def test_normalization_rises_with_the_value() -> None:
     mixture = Mixture(components=(Normal(mean=5, std=1), Normal(mean=-5, std=1)))
-    assert normalize(mixture, 5) > normalize(mixture, -5)
+    assert scale_of(mixture)(5) > scale_of(mixture)(-5)
 
 
 def test_a_single_value_normalizes_to_zero() -> None:
-    assert normalize(Uniform(low=2, high=2), 2) == 0
-    assert normalize(LogUniform(low=2, high=2), 2) == 0
+    assert scale_of(Uniform(low=2, high=2))(2) == 0
+    assert scale_of(LogUniform(low=2, high=2))(2) == 0
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0])
 def test_a_value_without_logarithm_says_so(value: float) -> None:
     with pytest.raises(ValueError, match="has no logarithm"):
-        normalize(LogUniform(low=1, high=2), value)
+        scale_of(LogUniform(low=1, high=2))(value)
 
 
 @pytest.mark.parametrize(
