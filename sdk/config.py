@@ -54,6 +54,8 @@ class TrainConfig(Schema):
     def _instead_of_a_robot(cls, toy: ToyConfig | None, info: ValidationInfo) -> ToyConfig | None:
         if toy is not None and info.data.get("robot") is not None:
             raise ValueError(f"a run has a robot or a toy, and robot is '{info.data['robot']}'; leave one out")
+        if toy is not None and info.data.get("task") is not None:
+            raise ValueError(f"task is '{info.data['task']}', and only robots have tasks; leave it out")
         return toy
 
     @property

@@ -187,6 +187,7 @@ def test_two_workers_of_a_continuous_family_draw_distinct_tasks() -> None:
     ("overrides", "message"),
     [
         (["robot=servo_arm", "toy.name=bandit"], "a run has a robot or a toy, and robot is 'servo_arm'; leave one out"),
+        (["task=reach", "toy.name=bandit"], "task is 'reach', and only robots have tasks; leave it out"),
         (["toy.nam=bandit"], r"unknown key 'toy\.nam'; did you mean 'name'\?"),
     ],
 )
