@@ -17,7 +17,7 @@ from domain_rand.schema import ConfigError
 from sdk.config import TrainConfig
 
 CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.yaml", "metrics.jsonl"
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

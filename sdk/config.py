@@ -42,6 +42,7 @@ class TrainConfig(Schema):
     robots: int = Field(default=64, ge=1, description="robots a process simulates side by side")
     ppo: PpoConfig = PpoConfig()
     policy: PolicyConfig = PolicyConfig()
+    method: dict[str, Any] = Field(default={}, validate_default=True, description="the algorithm's own settings")
 
     @model_validator(mode="before")
     @classmethod
@@ -57,6 +58,13 @@ class TrainConfig(Schema):
         if toy is not None and info.data.get("task") is not None:
             raise ValueError(f"task is '{info.data['task']}', and only robots have tasks; leave it out")
         return toy
+
+    @field_validator("method")
+    @classmethod
+    def _known_to_the_algorithm(cls, method: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        from sdk.algos.base import find_algorithm  # which imports this module
+
+        return find_algorithm(info.data["algo"]).settings.parse(method, "method").plain() if "algo" in info.data else {}
 
     @property
     def subject(self) -> str:

@@ -16,7 +16,7 @@ from sdk.algos.base import find_algorithm
 from sdk.checkpoint import RunFolder
 from sdk.config import TrainConfig
 from sdk.engines.local import LocalEngine, build_policy, make_worlds
-from sdk.rl.ppo import Ppo
+from sdk.rl.learner import Learner
 from sdk.rl.rollout import Rollout
 
 
@@ -53,7 +53,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     shape = world_shape(config)
     run = RunFolder(folder) if resume else RunFolder.create(folder, config)
     policy = build_policy(config, shape)
-    learner = Ppo(policy, config.ppo, find_algorithm(config.algo).horizon, config.seed)
+    learner = find_algorithm(config.algo).learner(policy, config)
     first = _restore(run, learner) if resume else 0
     total = -(-config.steps // (config.trials * shape.trial_steps))
     engine = LocalEngine(config)
@@ -64,7 +64,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     return policy
 
 
-def _iterate(run: RunFolder, learner: Ppo, engine: LocalEngine, iterations: range, report: Report) -> None:
+def _iterate(run: RunFolder, learner: Learner, engine: LocalEngine, iterations: range, report: Report) -> None:
     writer, start = _tensorboard(run.path), time.monotonic()
     for iteration in iterations:
         rollout = engine.collect(learner.policy, iteration)
@@ -95,23 +95,23 @@ def load_policy(folder: Path) -> tuple[TrainConfig, nn.Module, int]:
     return config, policy.eval(), state["iteration"] * config.trials * shape.trial_steps
 
 
-def _snapshot(learner: Ppo, iteration: int) -> dict[str, Any]:
+def _snapshot(learner: Learner, iteration: int) -> dict[str, Any]:
     return {
         "iteration": iteration,
         "policy": learner.policy.state_dict(),
-        "optimizer": learner.optimizer.state_dict(),
+        "learner": learner.state_dict(),
         "torch_rng": torch.get_rng_state(),
     }
 
 
-def _restore(run: RunFolder, learner: Ppo) -> int:
+def _restore(run: RunFolder, learner: Learner) -> int:
     """Return the first iteration to play: the one after the last checkpoint, 0 when there is none yet."""
     if not run.has_checkpoint:
         run.keep_metrics_before(0)
         return 0
     state = run.load()
     learner.policy.load_state_dict(state["policy"])
-    learner.optimizer.load_state_dict(state["optimizer"])
+    learner.load_state_dict(state["learner"])
     torch.set_rng_state(state["torch_rng"])
     iteration = int(state["iteration"])
     run.keep_metrics_before(iteration)

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from domain_rand.schema import ConfigError, nearest
+from domain_rand.schema import ConfigError, Schema, nearest
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from sdk.config import PolicyConfig
-    from sdk.rl.ppo import Horizon
+    from sdk.config import PolicyConfig, TrainConfig
+    from sdk.rl.learner import Learner
 
 
 @dataclass(frozen=True)
@@ -33,20 +33,26 @@ class Sizes:
         return None if self.discrete else config.log_std
 
 
+class NoSettings(Schema):
+    """An algorithm without settings of its own."""
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """One way to learn and adapt; every file here but this one ends in `ALGORITHM = Algorithm(…)`.
 
-    `horizon` says where its sums of reward stop: at each episode's end or at the trial's. A policy that is not
-    `deployable` reads what no robot can sense.
+    `build` makes the untrained policy, `learner` what improves it. A policy that is not `deployable` reads what no
+    robot can sense. `settings` are the keys under `method` in a configuration: the paper's own, beside those of the
+    base learner and the networks.
     """
 
     name: str
     paper: str
     summary: str
-    horizon: Horizon
     deployable: bool
-    build: Callable[[Sizes, PolicyConfig], nn.Module]
+    build: Callable[[Sizes, TrainConfig], nn.Module]
+    learner: Callable[[nn.Module, TrainConfig], Learner]
+    settings: type[Schema] = NoSettings
 
 
 def algorithm_names() -> list[str]:

@@ -9,13 +9,15 @@ by an adaptive policy is measured against.
 from __future__ import annotations
 
 from sdk.algos.base import Algorithm, Sizes
-from sdk.config import PolicyConfig
+from sdk.config import TrainConfig
 from sdk.nn.policies import MlpPolicy
+from sdk.rl.ppo import by_ppo
 
 
-def build(sizes: Sizes, config: PolicyConfig) -> MlpPolicy:
+def build(sizes: Sizes, config: TrainConfig) -> MlpPolicy:
     """Build π(a | s, c)."""
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, sizes.log_std(config), oracle=True)
+    policy = config.policy
+    return MlpPolicy(sizes.obs, sizes.action, sizes.context, policy.hidden, sizes.log_std(policy), oracle=True)
 
 
-ALGORITHM = Algorithm("oracle", "Yu et al. 2017", "told the true context: the ceiling", "episode", False, build)
+ALGORITHM = Algorithm("oracle", "Yu et al. 2017", "told the true context: the ceiling", False, build, by_ppo("episode"))

@@ -17,15 +17,19 @@ where the contract says that the robot reports one. The critic sees the true con
 from __future__ import annotations
 
 from sdk.algos.base import Algorithm, Sizes
-from sdk.config import PolicyConfig
+from sdk.config import TrainConfig
 from sdk.nn.policies import GruPolicy
+from sdk.rl.ppo import by_ppo
 
 
-def build(sizes: Sizes, config: PolicyConfig) -> GruPolicy:
+def build(sizes: Sizes, config: TrainConfig) -> GruPolicy:
     """Build π(a | s, memory)."""
+    policy = config.policy
     return GruPolicy(
-        sizes.obs, sizes.action, sizes.context, config.hidden, config.memory, sizes.log_std(config), sizes.reads_reward
+        sizes.obs, sizes.action, sizes.context, policy.hidden, policy.memory, sizes.log_std(policy), sizes.reads_reward
     )
 
 
-ALGORITHM = Algorithm("rl2", "Duan et al. 2016", "memory over a trial: adapts while it acts", "trial", True, build)
+ALGORITHM = Algorithm(
+    "rl2", "Duan et al. 2016", "memory over a trial: adapts while it acts", True, build, by_ppo("trial")
+)

@@ -9,13 +9,17 @@ Deviation: the critic sees the true context while training, as in asymmetric act
 from __future__ import annotations
 
 from sdk.algos.base import Algorithm, Sizes
-from sdk.config import PolicyConfig
+from sdk.config import TrainConfig
 from sdk.nn.policies import MlpPolicy
+from sdk.rl.ppo import by_ppo
 
 
-def build(sizes: Sizes, config: PolicyConfig) -> MlpPolicy:
+def build(sizes: Sizes, config: TrainConfig) -> MlpPolicy:
     """Build π(a | s)."""
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, config.hidden, sizes.log_std(config), oracle=False)
+    policy = config.policy
+    return MlpPolicy(sizes.obs, sizes.action, sizes.context, policy.hidden, sizes.log_std(policy), oracle=False)
 
 
-ALGORITHM = Algorithm("robust", "Tobin et al. 2017", "one policy for all worlds, no memory", "episode", True, build)
+ALGORITHM = Algorithm(
+    "robust", "Tobin et al. 2017", "one policy for all worlds, no memory", True, build, by_ppo("episode")
+)

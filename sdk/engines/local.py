@@ -43,7 +43,7 @@ def build_policy(config: TrainConfig, shape: WorldShape) -> nn.Module:
     """Build an untrained policy for worlds of this shape, from the run's seed."""
     torch.manual_seed(config.seed)
     sizes = Sizes(shape.obs_size, shape.action_size, shape.context_size, shape.reads_reward, shape.discrete)
-    return find_algorithm(config.algo).build(sizes, config.policy)
+    return find_algorithm(config.algo).build(sizes, config)
 
 
 def collect_in_waves(

@@ -86,7 +86,7 @@ class MlpPolicy(nn.Module):
         raw = self.actor(informed if self.oracle else features)
         return head(raw, self.log_std), self.critic(informed).squeeze(-1), ()
 
-    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
+    def final_values(self, rollout: Rollout) -> Tensor:
         """Return the value `[T, N]` of the observation that truly followed each step."""
         informed = torch.cat([self.normalizer(rollout.final_obs), rollout.context], -1)
         return self.critic(informed).squeeze(-1)
@@ -141,13 +141,6 @@ class GruPolicy(nn.Module):
         seen = torch.cat([memory, features], -1)
         value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
         return head(self.actor(seen), self.log_std), value, (memory,)
-
-    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
-        """Return the value `[T, N]` of what followed each step in the trial: the next step, over inner episode ends.
-
-        Behind the last step nothing is read any more; its value stands in for the one that followed.
-        """
-        return torch.cat([value[1:], value[-1:]])
 
     def _read(self, features: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
         parts = [features, last_action, *([last_reward] if "last_reward" in self.inputs else []), episode_start]

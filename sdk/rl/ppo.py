@@ -12,8 +12,9 @@ segments of them, re-run from the memory that the current policy had there. Rewa
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -26,6 +27,9 @@ from sdk.rl.distributions import distribution
 from sdk.rl.objectives import clipped_value_loss, ppo_clip_loss, standardize
 from sdk.rl.returns import gae
 from sdk.rl.rollout import Carry, Rollout, side_by_side
+
+if TYPE_CHECKING:
+    from sdk.config import TrainConfig
 
 Horizon = Literal["episode", "trial"]
 
@@ -42,6 +46,9 @@ class PpoConfig(Schema):
     entropy_weight: float = Field(default=0.0, ge=0)
     value_weight: float = Field(default=0.5, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
+    trial_end: Literal["bootstrap", "terminal"] = Field(
+        default="bootstrap", description="what follows a trial: more of the same, or nothing"
+    )
     bptt: int | None = Field(default=None, ge=1, description="steps of back-propagation through time; none: the trial")
 
 
@@ -52,7 +59,12 @@ class ActorCritic(Protocol):
 
     def initial_carry(self, size: int) -> Carry: ...
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]: ...
-    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor: ...
+
+
+class EpisodeCritic(ActorCritic, Protocol):
+    """What horizon "episode" needs beside: the value of what truly followed each step, `[T, N]`."""
+
+    def final_values(self, rollout: Rollout) -> Tensor: ...
 
 
 def advantages(
@@ -61,13 +73,17 @@ def advantages(
     """Return (advantage, value target), each `[T, N]`, for values `[T, N]` of the same policy.
 
     With horizon "episode", sums stop at every episode end and bootstrap from the true final observation unless it
-    terminated. With "trial" they run on over inner ends and stop, bootstrapping, at the trial's end.
+    terminated. With "trial" they run on over inner ends, since the next episode follows, and stop at the trial's end:
+    there nothing is left to read, and the last value stands in for the one that followed, or 0 where
+    `trial_end` is "terminal".
     """
-    next_value = policy.next_values(rollout, value)
     if horizon == "episode":
+        next_value = policy.final_values(rollout)  # type: ignore[attr-defined]
         terminated, ended = rollout.terminated, torch.maximum(rollout.terminated, rollout.truncated)
     else:
+        next_value = torch.cat([value[1:], value[-1:]])
         terminated = ended = torch.zeros_like(rollout.reward)
+        terminated[-1] = float(config.trial_end == "terminal")
     reward = (1 - config.gamma) * rollout.reward  # values then live on the scale of one reward, whatever the horizon
     return gae(reward, value, next_value, terminated, ended, config.gamma, config.gae_lambda)
 
@@ -102,9 +118,13 @@ def prepare(policy: ActorCritic, rollout: Rollout, horizon: Horizon, config: Ppo
     blank = policy.initial_carry(trials)
     _, value, memory = policy.unroll(rollout, blank)
     advantage, target = advantages(policy, rollout, value, horizon, config)
-    starts = [torch.cat([first[None], m[length - 1 : -1 : length]]) for first, m in zip(blank, memory, strict=True)]
     cut = [side_by_side(x, length) for x in (standardize(advantage), target, value)]
-    return Batch(rollout.segments(length), tuple(s.flatten(0, 1) for s in starts), *cut)
+    return Batch(rollout.segments(length), blank if length == steps else _starts(blank, memory, length), *cut)
+
+
+def _starts(blank: Carry, memory: Carry, length: int) -> Carry:
+    pairs = zip(blank, memory, strict=True)
+    return tuple(torch.cat([first[None], m[length - 1 : -1 : length]]).flatten(0, 1) for first, m in pairs)
 
 
 class Ppo:
@@ -128,6 +148,14 @@ class Ppo:
         self.policy.normalizer.update(rollout.obs)  # type: ignore[union-attr, operator]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return the optimiser's state."""
+        return {"optimizer": self.optimizer.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over an optimiser's state."""
+        self.optimizer.load_state_dict(state["optimizer"])
+
     def _descend(self, batch: Batch) -> dict[str, float]:
         config, old = self.config, batch.rollout
         head, value, _ = self.policy.unroll(old, batch.carry)  # type: ignore[operator]
@@ -148,3 +176,8 @@ class Ppo:
             "grad_norm": float(grad_norm),
             "kl": float((old.log_prob - log_prob.detach()).mean()),
         }
+
+
+def by_ppo(horizon: Horizon) -> Callable[[nn.Module, TrainConfig], Ppo]:
+    """Return what makes PPO the learner of an algorithm whose sums of reward stop at `horizon`."""
+    return lambda policy, config: Ppo(policy, config.ppo, horizon, config.seed)

@@ -58,14 +58,14 @@ def test_a_damaged_checkpoint_says_how_to_go_on(run: RunFolder) -> None:
 
 
 def test_a_checkpoint_that_would_run_code_is_refused(run: RunFolder) -> None:
-    torch.save({"version": 1, "iteration": Path()}, run.path / CHECKPOINT)
+    torch.save({"version": 2, "iteration": Path()}, run.path / CHECKPOINT)
     with pytest.raises(ConfigError, match="is damaged"):
         run.load()
 
 
 def test_another_version_is_refused(run: RunFolder) -> None:
     torch.save({"version": 7}, run.path / CHECKPOINT)
-    with pytest.raises(ConfigError, match="has version 7; this release reads version 1"):
+    with pytest.raises(ConfigError, match="has version 7; this release reads version 2"):
         run.load()
 
 

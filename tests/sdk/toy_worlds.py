@@ -10,7 +10,7 @@ import torch
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialStep, TrialWorlds
-from sdk.rl.ppo import Horizon, Ppo, PpoConfig
+from sdk.rl.learner import Learner
 from sdk.rl.rollout import collect
 
 
@@ -153,13 +153,12 @@ class Offset(ToyTrials):
         return np.zeros_like(cut), cut
 
 
-def learn(worlds: TrialWorlds, policy: Any, horizon: Horizon, config: PpoConfig, iterations: int) -> None:
+def learn(worlds: TrialWorlds, learner: Learner, iterations: int) -> None:
     """Train on `worlds.size` new worlds an iteration."""
     torch.set_num_threads(1)
-    learner = Ppo(policy, config, horizon, seed=0)
     for i in range(iterations):
         indices = list(range(i * worlds.size, (i + 1) * worlds.size))
-        rollout = collect(worlds, policy, indices, seed=0, stream="train")
+        rollout = collect(worlds, learner.policy, indices, seed=0, stream="train")  # type: ignore[arg-type]
         learner.update(rollout, i, i / iterations)
 
 

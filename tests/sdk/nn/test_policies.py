@@ -6,20 +6,17 @@ import pytest
 import torch
 from torch import nn
 
-from sdk.algos.base import Sizes, find_algorithm
-from sdk.config import PolicyConfig
+from sdk.algos.base import Sizes
 from sdk.nn.policies import mlp
 from sdk.rl.rollout import Carry, Rollout
+from tests.sdk.untrained import untrained
 
 STEPS, TRIALS, OBS, ACTION, CONTEXT = 5, 3, 4, 2, 2
 
 
-def untrained(algo: str, reads_reward: bool = True) -> Any:
+def used(algo: str, reads_reward: bool = True) -> Any:
     """A policy with a used normaliser, whose actions depend strongly on what it reads."""
-    torch.manual_seed(0)
-    policy: Any = find_algorithm(algo).build(
-        Sizes(OBS, ACTION, CONTEXT, reads_reward), PolicyConfig(hidden=(8,), memory=6)
-    )
+    policy = untrained(algo, Sizes(OBS, ACTION, CONTEXT, reads_reward), hidden=(8,), memory=6)
     nn.init.orthogonal_(policy.actor[-1].weight)
     policy.normalizer.update(torch.randn(20, OBS) * 3 + 1)
     return policy
@@ -48,7 +45,7 @@ def stepped(policy: Any, rollout: Rollout) -> tuple[torch.Tensor, Carry]:
 
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_stepping_equals_unrolling(algo: str, rollout: Rollout) -> None:
-    policy = untrained(algo)
+    policy = used(algo)
     mean, carry = stepped(policy, rollout)
     unrolled, value, memory = policy.unroll(rollout, policy.initial_carry(TRIALS))
     torch.testing.assert_close(mean, unrolled)
@@ -60,14 +57,14 @@ def test_stepping_equals_unrolling(algo: str, rollout: Rollout) -> None:
 
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_the_carry_has_the_shape_it_declares(algo: str) -> None:
-    policy = untrained(algo)
+    policy = used(algo)
     shapes = [tuple(state.shape) for state in policy.initial_carry(TRIALS)]
     assert shapes == [(TRIALS, *spec.shape) for spec in policy.carry_spec]
 
 
 def test_robust_ignores_the_context_and_the_oracle_does_not(rollout: Rollout) -> None:
     for algo, moved in (("robust", False), ("oracle", True)):
-        policy = untrained(algo)
+        policy = used(algo)
         before, _ = stepped(policy, rollout)
         rollout.context = rollout.context + 1
         after, _ = stepped(policy, rollout)
@@ -76,7 +73,7 @@ def test_robust_ignores_the_context_and_the_oracle_does_not(rollout: Rollout) ->
 
 @pytest.mark.parametrize("reads_reward", [True, False])
 def test_rl2_reads_the_last_reward_only_where_a_robot_reports_one(reads_reward: bool, rollout: Rollout) -> None:
-    policy = untrained("rl2", reads_reward)
+    policy = used("rl2", reads_reward)
     assert ("last_reward" in policy.inputs) is reads_reward
     before, _ = stepped(policy, rollout)
     rollout.last_reward = rollout.last_reward + 1
@@ -86,7 +83,7 @@ def test_rl2_reads_the_last_reward_only_where_a_robot_reports_one(reads_reward: 
 
 @pytest.mark.parametrize("name", ["obs", "last_action", "episode_start"])
 def test_rl2_reads_its_other_inputs_through_memory(name: str, rollout: Rollout) -> None:
-    policy = untrained("rl2", reads_reward=False)
+    policy = used("rl2", reads_reward=False)
     before, _ = stepped(policy, rollout)
     getattr(rollout, name)[0] += 1
     after, _ = stepped(policy, rollout)
@@ -95,15 +92,14 @@ def test_rl2_reads_its_other_inputs_through_memory(name: str, rollout: Rollout) 
 
 @pytest.mark.parametrize("algo", ["robust", "oracle"])
 def test_a_policy_without_memory_declares_none(algo: str) -> None:
-    policy = untrained(algo)
+    policy = used(algo)
     assert policy.inputs == ("obs",)
     assert policy.carry_spec == ()
 
 
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_untrained_actions_are_small_and_never_leave_the_range(algo: str, rollout: Rollout) -> None:
-    torch.manual_seed(0)
-    policy: Any = find_algorithm(algo).build(Sizes(OBS, ACTION, CONTEXT, True), PolicyConfig())
+    policy = untrained(algo, Sizes(OBS, ACTION, CONTEXT, True))
     mean, _ = stepped(policy, rollout)
     assert 0 < mean.abs().max() < 0.1
     nn.init.constant_(policy.actor[-1].bias, 100.0)

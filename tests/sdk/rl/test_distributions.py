@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, OneHotCategorical
 
-from sdk.algos.base import Sizes, find_algorithm
-from sdk.config import PolicyConfig
+from sdk.algos.base import Sizes
 from sdk.rl.distributions import Categorical, Gaussian, distribution, exploration_noise
+from tests.sdk.untrained import untrained
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.0, 5.0]])
 MEAN, LOG_STD = torch.tensor([[0.5, -0.2], [1.0, 0.0]]), torch.tensor([-1.0, 0.4])
@@ -56,7 +56,7 @@ def test_actions_without_a_spread_are_discrete() -> None:
 
 @pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
 def test_discrete_policies_put_out_logits_without_bounds(algo: str) -> None:
-    policy = find_algorithm(algo).build(Sizes(2, 3, 1, reads_reward=True, discrete=True), PolicyConfig())
+    policy = untrained(algo, Sizes(2, 3, 1, reads_reward=True, discrete=True))
     torch.nn.init.constant_(policy.actor[-1].bias, 7.0)
     policy.bind_context(torch.zeros(4, 1))
     head, _ = policy.step(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -10,19 +10,18 @@ import torch
 from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
-from sdk.algos.base import Sizes, find_algorithm
-from sdk.config import PolicyConfig
+from sdk.algos.base import Sizes
 from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, prepare
 from sdk.rl.rollout import Rollout, collect, side_by_side
 from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
+from tests.sdk.untrained import learner_of, untrained
 
 SIZES = Sizes(obs=2, action=1, context=1, reads_reward=True)
 
 
-def untrained(algo: str, sizes: Sizes = SIZES) -> Any:
+def lively(algo: str, sizes: Sizes = SIZES) -> Any:
     """A policy whose actions already depend strongly on what it reads."""
-    torch.manual_seed(0)
-    policy: Any = find_algorithm(algo).build(sizes, PolicyConfig(hidden=(16,), memory=8))
+    policy = untrained(algo, sizes, hidden=(16,), memory=8)
     nn.init.orthogonal_(policy.actor[-1].weight)
     return policy
 
@@ -48,7 +47,7 @@ class Followed:
     def __init__(self, *values: float) -> None:
         self._values = column(*values)
 
-    def next_values(self, rollout: Rollout, value: Tensor) -> Tensor:
+    def final_values(self, rollout: Rollout) -> Tensor:
         return self._values
 
 
@@ -63,8 +62,8 @@ def block(reward: Tensor, terminated: Tensor, truncated: Tensor) -> Rollout:
     [
         # rewards count (1 − γ)-fold: 0.5, 1, 1.5; step 1 is a terminal: δ = 0.5, 1 − 1, 1
         ("episode", [0.5, 0.0, 1.0]),
-        # step 1 is followed by 9 like any other: δ = 0.5, 4.5, 1; each carries 0.25 of what follows
-        ("trial", [1.6875, 4.75, 1.0]),
+        # step 1 is followed by step 2 like any other: δ = 0.5, 0.75, 0.75; each carries 0.25 of what follows
+        ("trial", [0.734375, 0.9375, 0.75]),
     ],
 )
 def test_the_horizon_says_where_sums_stop(horizon: Horizon, expected: list[float]) -> None:
@@ -84,10 +83,10 @@ def test_with_horizon_episode_a_time_out_bootstraps_but_nothing_flows_back_over_
 
 
 def test_a_memoryless_critic_judges_the_true_last_observation() -> None:
-    policy = untrained("oracle")
+    policy = lively("oracle")
     rollout = played(policy)
     _, value, _ = policy.unroll(rollout, ())
-    followed = policy.next_values(rollout, value)
+    followed = policy.final_values(rollout)
     inner = rollout.terminated[:-1] + rollout.truncated[:-1] == 0
     shifted = copy.copy(rollout)
     shifted.obs = rollout.final_obs
@@ -95,10 +94,15 @@ def test_a_memoryless_critic_judges_the_true_last_observation() -> None:
     assert not torch.isclose(followed[:-1], value[1:])[~inner].any()
 
 
-def test_a_recurrent_critic_bootstraps_over_inner_ends() -> None:
-    policy = untrained("rl2")
-    value = torch.arange(12.0).reshape(6, 2)
-    assert policy.next_values(played(policy, 2), value).T.tolist() == [[2, 4, 6, 8, 10, 10], [3, 5, 7, 9, 11, 11]]
+@pytest.mark.parametrize(("trial_end", "last"), [("bootstrap", 1.5 + 0.5 * 1.5 - 1.5), ("terminal", 1.5 - 1.5)])
+def test_a_trial_ends_in_more_of_the_same_or_in_nothing(
+    trial_end: Literal["bootstrap", "terminal"], last: float
+) -> None:
+    config = PpoConfig(gamma=0.5, gae_lambda=0.5, trial_end=trial_end)
+    rollout = block(column(1, 2, 3), column(0, 1, 0), column(0, 0, 1))
+    advantage, _ = advantages(Followed(), rollout, column(0.5, 1.0, 1.5), "trial", config)
+    inner = 1.0 + 0.5 * 1.5 - 1.0 + 0.25 * last
+    assert advantage[:, 0].tolist() == pytest.approx([0.5 + 0.5 * 1.0 - 0.5 + 0.25 * inner, inner, last])
 
 
 # --- segments --------------------------------------------------------------------------------------------------------
@@ -106,7 +110,7 @@ def test_a_recurrent_critic_bootstraps_over_inner_ends() -> None:
 
 @pytest.mark.parametrize("length", [1, 2, 3, 6])
 def test_segments_unrolled_from_their_memory_equal_the_whole_trial(length: int) -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     rollout = played(policy)
     mean, value, _ = policy.unroll(rollout, policy.initial_carry(4))
     batch = prepare(policy, rollout, "trial", PpoConfig(bptt=length))
@@ -120,7 +124,7 @@ def test_segments_unrolled_from_their_memory_equal_the_whole_trial(length: int) 
 
 
 def test_advantages_are_worked_out_over_whole_trials_before_cutting() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     rollout = played(policy)
     whole, cut = (prepare(policy, rollout, "trial", PpoConfig(bptt=b)) for b in (None, 2))
     torch.testing.assert_close(cut.advantage, side_by_side(whole.advantage, 2))
@@ -128,7 +132,7 @@ def test_advantages_are_worked_out_over_whole_trials_before_cutting() -> None:
 
 
 def test_a_picked_batch_keeps_columns_and_memory_together() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     batch = prepare(policy, played(policy), "trial", PpoConfig(bptt=2))
     part = batch.pick(torch.tensor([9, 2]))
     _, value, _ = policy.unroll(part.rollout, part.carry)
@@ -137,7 +141,7 @@ def test_a_picked_batch_keeps_columns_and_memory_together() -> None:
 
 
 def test_a_trial_that_is_not_whole_segments_is_refused() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     with pytest.raises(ConfigError, match=r"ppo\.bptt = 4: a trial of 6 steps"):
         prepare(policy, played(policy), "trial", PpoConfig(bptt=4))
 
@@ -146,7 +150,7 @@ def test_a_trial_that_is_not_whole_segments_is_refused() -> None:
 
 
 def test_the_actor_learns_through_the_memory() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     rollout = played(policy)
     rollout.last_action.requires_grad_()
     mean, _, _ = policy.unroll(rollout, policy.initial_carry(4))
@@ -159,7 +163,7 @@ def test_the_actor_learns_through_the_memory() -> None:
 
 @pytest.mark.parametrize(("algo", "reaches"), [("oracle", True), ("robust", False), ("rl2", False)])
 def test_the_true_context_reaches_only_the_oracle_s_actions(algo: str, reaches: bool) -> None:
-    policy = untrained(algo)
+    policy = lively(algo)
     rollout = played(policy)
     other = copy.copy(rollout)
     other.context = rollout.context + 1
@@ -183,7 +187,7 @@ def weights(learner: Ppo) -> Tensor:
 
 
 def test_the_order_of_minibatches_is_keyed_by_seed_and_iteration() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     first = weights(updated(policy))
     assert torch.equal(first, weights(updated(policy)))
     assert not torch.equal(first, weights(updated(policy, iteration=1)))
@@ -192,7 +196,7 @@ def test_the_order_of_minibatches_is_keyed_by_seed_and_iteration() -> None:
 
 def test_an_update_leaves_the_global_generators_alone() -> None:
     torch_state, numpy_state = torch.get_rng_state(), str(np.random.get_state())
-    policy = untrained("rl2")
+    policy = lively("rl2")
     torch.set_rng_state(torch_state)
     updated(policy)
     assert torch.equal(torch.get_rng_state(), torch_state)
@@ -201,26 +205,26 @@ def test_an_update_leaves_the_global_generators_alone() -> None:
 
 @pytest.mark.parametrize(("progress", "share"), [(0.0, 1.0), (0.5, 0.525), (1.0, 0.05)])
 def test_the_step_size_falls_linearly_to_a_twentieth(progress: float, share: float) -> None:
-    policy = untrained("robust")
+    policy = lively("robust")
     learner = Ppo(policy, PpoConfig(lr=0.01), "episode", seed=0)
     learner.update(played(policy), 0, progress)
     assert learner.optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * share)
 
 
 def test_more_minibatches_than_trials_is_one_trial_each() -> None:
-    policy = untrained("robust")
+    policy = lively("robust")
     statistics = Ppo(policy, PpoConfig(minibatches=12), "episode", seed=0).update(played(policy), 0, 0.0)
     assert all(map(math.isfinite, statistics.values())), statistics
 
 
 def test_the_policy_that_collected_is_the_one_that_starts_the_update() -> None:
-    policy = untrained("rl2")
+    policy = lively("rl2")
     learner = Ppo(policy, PpoConfig(epochs=1, minibatches=1), "trial", seed=0)
     assert learner.update(played(policy), 0, 0.0)["kl"] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_normalizer_reads_each_rollout_once_after_the_update() -> None:
-    policy = untrained("robust")
+    policy = lively("robust")
     rollout = played(policy)
     Ppo(policy, PpoConfig(epochs=3, minibatches=2), "episode", seed=0).update(rollout, 0, 0.0)
     assert policy.normalizer.count == rollout.reward.numel()
@@ -228,7 +232,7 @@ def test_the_normalizer_reads_each_rollout_once_after_the_update() -> None:
 
 
 def test_the_entropy_weight_widens_the_actions() -> None:
-    policy = untrained("robust")
+    policy = lively("robust")
     learners = [updated(policy, entropy_weight=weight) for weight in (10.0, 0.0)]
     wide, plain = (learner.policy.state_dict()["log_std"].item() for learner in learners)
     assert wide > plain
@@ -265,10 +269,9 @@ def test_a_continuous_bandit_improves_and_with_reversed_reward_gets_worse() -> N
     config = PpoConfig(lr=0.02, minibatches=1)
     reached = []
     for worlds in (OneStep(64), Reversed(64)):
-        torch.manual_seed(0)
-        policy = find_algorithm("robust").build(Sizes(1, 1, 1, False), PolicyConfig(hidden=(16,)))
+        policy = untrained("robust", Sizes(1, 1, 1, False), hidden=(16,))
         assert trial_return(OneStep(64), policy) == pytest.approx(-0.25, abs=0.02)
-        learn(worlds, policy, "episode", config, iterations=30)
+        learn(worlds, learner_of("robust", policy, config), iterations=30)
         reached.append(trial_return(OneStep(64), policy))
     assert reached[0] > -0.01
     assert reached[1] < -1.0

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
-from sdk.algos.base import Sizes, find_algorithm
-from sdk.config import PolicyConfig
+from sdk.algos.base import Sizes
 from sdk.rl.ppo import PpoConfig
 from sdk.toys.bandit import BanditSettings, BanditTrials
 from sdk.toys.references.bandit import references
 from tests.sdk.forgetful import Forgetful
 from tests.sdk.toy_worlds import learn, trial_return
+from tests.sdk.untrained import learner_of, untrained
 
 SETTINGS = BanditSettings(pulls=10, arms=3)
 CONFIG = PpoConfig(lr=3e-3, gamma=0.9, gae_lambda=0.9, entropy_weight=0.03, epochs=3, minibatches=4)
@@ -19,12 +18,11 @@ CONFIG = PpoConfig(lr=3e-3, gamma=0.9, gae_lambda=0.9, entropy_weight=0.03, epoc
 
 def reached(wiped: bool) -> float:
     """Return what RL² gets after 80,000 training bandits, on 10,000 others, without exploration noise."""
-    torch.manual_seed(0)
     sizes = Sizes(obs=1, action=3, context=3, reads_reward=True, discrete=True)
-    policy = find_algorithm("rl2").build(sizes, PolicyConfig(hidden=(32,), memory=32))
+    policy = untrained("rl2", sizes, hidden=(32,), memory=32)
     if wiped:
         policy.__class__ = Forgetful
-    learn(BanditTrials(SETTINGS, 1000, seed=0), policy, "trial", CONFIG, iterations=80)
+    learn(BanditTrials(SETTINGS, 1000, seed=0), learner_of("rl2", policy, CONFIG), iterations=80)
     return trial_return(BanditTrials(SETTINGS, 10_000, seed=0, stream="held_out"), policy)
 
 

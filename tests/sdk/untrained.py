@@ -1,0 +1,23 @@
+"""Untrained policies and their learners, of the sizes a test asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from sdk.algos.base import Sizes, find_algorithm
+from sdk.config import PolicyConfig, TrainConfig
+from sdk.rl.learner import Learner
+from sdk.rl.ppo import PpoConfig
+
+
+def untrained(algo: str, sizes: Sizes, seed: int = 0, **policy: Any) -> Any:
+    """Return an algorithm's policy; `policy` holds settings of its networks."""
+    torch.manual_seed(seed)
+    return find_algorithm(algo).build(sizes, TrainConfig(algo=algo, policy=PolicyConfig(**policy)))
+
+
+def learner_of(algo: str, policy: Any, ppo: PpoConfig, **method: Any) -> Learner:
+    """Return an algorithm's learner for a policy."""
+    return find_algorithm(algo).learner(policy, TrainConfig(algo=algo, ppo=ppo, method=method))
