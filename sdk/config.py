@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
@@ -18,7 +18,11 @@ class PolicyConfig(Schema):
 
     hidden: tuple[int, ...] = (64, 64)
     memory: int = Field(default=64, ge=1, description="units of the recurrent state, where there is one")
+    cell: Literal["gru", "lstm"] = Field(default="gru", description="what a recurrent state is made of")
     log_std: float = Field(default=-0.5, description="initial log spread of the actions")
+    head_gain: float = Field(
+        default=0.01, ge=0, description="scale of the initial output layer; near 0 a choice starts on a saddle"
+    )
 
 
 class ToyConfig(Schema):

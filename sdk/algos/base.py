@@ -28,6 +28,11 @@ class Sizes:
     reads_reward: bool
     discrete: bool = False
 
+    @property
+    def step_inputs(self) -> int:
+        """Numbers that a policy with memory reads at a step: observation, last action, last reward, episode start."""
+        return self.obs + self.action + self.reads_reward + 1
+
     def log_std(self, config: PolicyConfig) -> float | None:
         """Return the initial log spread of the actions; none where they are discrete."""
         return None if self.discrete else config.log_std

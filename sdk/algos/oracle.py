@@ -16,8 +16,7 @@ from sdk.rl.ppo import by_ppo
 
 def build(sizes: Sizes, config: TrainConfig) -> MlpPolicy:
     """Build π(a | s, c)."""
-    policy = config.policy
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, policy.hidden, sizes.log_std(policy), oracle=True)
+    return MlpPolicy(sizes, config.policy, oracle=True)
 
 
 ALGORITHM = Algorithm("oracle", "Yu et al. 2017", "told the true context: the ceiling", False, build, by_ppo("episode"))

@@ -2,12 +2,13 @@
 
     for each trial: draw a task; blank the memory
         for each of its episodes, for each step:
-            memory ← GRU(obs, last action, [last reward,] episode start; memory);  act on memory and obs
+            memory ← cell(obs, last action, [last reward,] episode start; memory);  act on memory and obs
     improve the sum of rewards over the whole trial with PPO
 
 | equation                                        | where                                              |
 |-------------------------------------------------|----------------------------------------------------|
-| memory kept over inner episodes, blank per trial| `sdk.rl.rollout.collect`, `GruPolicy.unroll`       |
+| memory kept over inner episodes, blank per trial| `sdk.rl.rollout.collect`, `MemoryPolicy.unroll`    |
+| the cell: GRU, or LSTM (`policy.cell`)          | `sdk.nn.recurrent`                                 |
 | objective over the trial (Duan 2016, section 2) | `sdk.rl.ppo.advantages(…, horizon="trial")`        |
 
 Deviations: PPO for TRPO. The action head reads the observation beside the memory. The last reward is an input only
@@ -18,16 +19,15 @@ from __future__ import annotations
 
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
-from sdk.nn.policies import GruPolicy
+from sdk.nn.policies import MemoryPolicy
+from sdk.nn.recurrent import Gru, Lstm
 from sdk.rl.ppo import by_ppo
 
 
-def build(sizes: Sizes, config: TrainConfig) -> GruPolicy:
+def build(sizes: Sizes, config: TrainConfig) -> MemoryPolicy:
     """Build π(a | s, memory)."""
-    policy = config.policy
-    return GruPolicy(
-        sizes.obs, sizes.action, sizes.context, policy.hidden, policy.memory, sizes.log_std(policy), sizes.reads_reward
-    )
+    cell = Gru if config.policy.cell == "gru" else Lstm
+    return MemoryPolicy(sizes, config.policy, cell(sizes.step_inputs, config.policy.memory))
 
 
 ALGORITHM = Algorithm(

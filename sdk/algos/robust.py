@@ -16,8 +16,7 @@ from sdk.rl.ppo import by_ppo
 
 def build(sizes: Sizes, config: TrainConfig) -> MlpPolicy:
     """Build π(a | s)."""
-    policy = config.policy
-    return MlpPolicy(sizes.obs, sizes.action, sizes.context, policy.hidden, sizes.log_std(policy), oracle=False)
+    return MlpPolicy(sizes, config.policy, oracle=False)
 
 
 ALGORITHM = Algorithm(

@@ -6,37 +6,20 @@ choice among discrete actions. Memory is an argument.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from export.manifest import CarryState
+from sdk.nn.layers import head, mlp, spread
+from sdk.nn.memory import Memory
 from sdk.nn.normalizer import Normalizer
 from sdk.rl.rollout import Carry, Rollout
 
-
-def mlp(sizes: Sequence[int], last_gain: float = 1.0) -> nn.Sequential:
-    """Build a tanh network with orthogonal weights; `last_gain` scales the output layer."""
-    layers: list[nn.Module] = []
-    for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
-        last = i == len(sizes) - 2
-        linear = nn.Linear(fan_in, fan_out)
-        nn.init.orthogonal_(linear.weight, last_gain if last else 2**0.5)
-        nn.init.zeros_(linear.bias)
-        layers += [linear] if last else [linear, nn.Tanh()]
-    return nn.Sequential(*layers)
-
-
-def spread(action_size: int, log_std: float | None) -> nn.Parameter | None:
-    """Return the learned log spread of the actions, or none where they are discrete."""
-    return None if log_std is None else nn.Parameter(torch.full((action_size,), log_std))
-
-
-def head(raw: Tensor, log_std: Tensor | None) -> Tensor:
-    """Return the mean action, inside [−1, 1], or logits as they are."""
-    return raw if log_std is None else torch.tanh(raw)
+if TYPE_CHECKING:
+    from sdk.algos.base import Sizes
+    from sdk.config import PolicyConfig
 
 
 class MlpPolicy(nn.Module):
@@ -45,22 +28,14 @@ class MlpPolicy(nn.Module):
     inputs = ("obs",)
     carry_spec: tuple[CarryState, ...] = ()
 
-    def __init__(
-        self,
-        obs_size: int,
-        action_size: int,
-        context_size: int,
-        hidden: Sequence[int],
-        log_std: float | None,
-        oracle: bool,
-    ) -> None:
+    def __init__(self, sizes: Sizes, config: PolicyConfig, *, oracle: bool) -> None:
         super().__init__()
-        extra = context_size if oracle else 0
+        extra = sizes.context if oracle else 0
         self.oracle = oracle
-        self.normalizer = Normalizer(obs_size)
-        self.actor = mlp([obs_size + extra, *hidden, action_size], last_gain=0.01)
-        self.critic = mlp([obs_size + context_size, *hidden, 1])
-        self.log_std = spread(action_size, log_std)
+        self.normalizer = Normalizer(sizes.obs)
+        self.actor = mlp([sizes.obs + extra, *config.hidden, sizes.action], config.head_gain)
+        self.critic = mlp([sizes.obs + sizes.context, *config.hidden, 1])
+        self.log_std = spread(sizes.action, sizes.log_std(config))
 
     def initial_carry(self, size: int) -> Carry:
         """Return the empty memory of `size` trials."""
@@ -92,34 +67,27 @@ class MlpPolicy(nn.Module):
         return self.critic(informed).squeeze(-1)
 
 
-class GruPolicy(nn.Module):
-    """A policy whose memory is the state of a GRU, carried over the episodes of a trial.
+class MemoryPolicy(nn.Module):
+    """A policy that acts on the observation and on what its memory gives, kept over the episodes of a trial.
 
-    The critic is training's alone: it also sees the true context, which only lowers the variance of the advantages.
+    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone: it also sees the true context,
+    which only lowers the variance of the advantages.
     """
 
-    def __init__(
-        self,
-        obs_size: int,
-        action_size: int,
-        context_size: int,
-        hidden: Sequence[int],
-        memory: int,
-        log_std: float | None,
-        reads_reward: bool,
-    ) -> None:
+    def __init__(self, sizes: Sizes, config: PolicyConfig, memory: Memory) -> None:
         super().__init__()
-        self.inputs = ("obs", "last_action", *(["last_reward"] if reads_reward else []), "episode_start")
-        self.carry_spec = (CarryState(name="memory", shape=(memory,)),)
-        self.normalizer = Normalizer(obs_size)
-        self.gru = nn.GRU(obs_size + action_size + 1 + reads_reward, memory)
-        self.actor = mlp([memory + obs_size, *hidden, action_size], last_gain=0.01)
-        self.critic = mlp([memory + obs_size + context_size, *hidden, 1])
-        self.log_std = spread(action_size, log_std)
+        self.inputs = ("obs", "last_action", *(["last_reward"] if sizes.reads_reward else []), "episode_start")
+        self.carry_spec = memory.carry_spec
+        self.normalizer = Normalizer(sizes.obs)
+        self.memory = memory
+        seen = memory.size + sizes.obs
+        self.actor = mlp([seen, *config.hidden, sizes.action], config.head_gain)
+        self.critic = mlp([seen + sizes.context, *config.hidden, 1])
+        self.log_std = spread(sizes.action, sizes.log_std(config))
 
     def initial_carry(self, size: int) -> Carry:
         """Return the blank memory of `size` trials."""
-        return (torch.zeros(size, self.gru.hidden_size),)
+        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
 
     def bind_context(self, context: Tensor) -> None:
         """Ignore the true contexts: this policy infers what it needs."""
@@ -129,18 +97,17 @@ class GruPolicy(nn.Module):
     ) -> tuple[Tensor, Carry]:
         """Return the head `[N, A]` and the memory after reading one observation."""
         features = self.normalizer(obs)
-        x = self._read(features, last_action, last_reward, episode_start)
-        memory = torch.gru_cell(x, carry[0], *self.gru.all_weights[0])
-        return head(self.actor(torch.cat([memory, features], -1)), self.log_std), (memory,)
+        given, carry = self.memory.step(self._read(features, last_action, last_reward, episode_start), carry)
+        return head(self.actor(torch.cat([given, features], -1)), self.log_std), carry
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
-        """Return the head `[T, N, A]`, values `[T, N]` and the memory after each step, `[T, N, memory]`."""
+        """Return the head `[T, N, A]`, values `[T, N]` and the memory after each step, as `Memory.unroll` does."""
         features = self.normalizer(rollout.obs)
         x = self._read(features, rollout.last_action, rollout.last_reward, rollout.episode_start)
-        memory, _ = self.gru(x, carry[0][None])
-        seen = torch.cat([memory, features], -1)
+        given, states = self.memory.unroll(x, carry)
+        seen = torch.cat([given, features], -1)
         value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
-        return head(self.actor(seen), self.log_std), value, (memory,)
+        return head(self.actor(seen), self.log_std), value, states
 
     def _read(self, features: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
         parts = [features, last_action, *([last_reward] if "last_reward" in self.inputs else []), episode_start]

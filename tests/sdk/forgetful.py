@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sdk.nn.policies import GruPolicy
+from sdk.nn.policies import MemoryPolicy
 from sdk.rl.rollout import Carry, Rollout
 
 
-class Forgetful(GruPolicy):
+class Forgetful(MemoryPolicy):
     """The same policy with its memory wiped before every step, in acting and in learning."""
 
     def step(
@@ -18,6 +18,6 @@ class Forgetful(GruPolicy):
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
         steps = rollout.segments(1)
-        head, value, (memory,) = super().unroll(steps, self.initial_carry(steps.obs.shape[1]))
-        head, value, memory = (x[0].unflatten(0, rollout.reward.shape) for x in (head, value, memory))
-        return head, value, (memory,)
+        head, value, states = super().unroll(steps, self.initial_carry(steps.obs.shape[1]))
+        head, value, *states = (x[0].unflatten(0, rollout.reward.shape) for x in (head, value, *states))
+        return head, value, tuple(states)

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from sdk.algos.base import Sizes
-from sdk.nn.policies import mlp
+from sdk.nn.layers import mlp
 from sdk.rl.rollout import Carry, Rollout
 from tests.sdk.untrained import untrained
 

@@ -155,8 +155,8 @@ def test_the_actor_learns_through_the_memory() -> None:
     rollout.last_action.requires_grad_()
     mean, _, _ = policy.unroll(rollout, policy.initial_carry(4))
     mean[-1].sum().backward()
-    assert policy.gru.weight_hh_l0.grad is not None
-    assert policy.gru.weight_hh_l0.grad.abs().max() > 1e-4
+    assert policy.memory.gru.weight_hh_l0.grad is not None
+    assert policy.memory.gru.weight_hh_l0.grad.abs().max() > 1e-4
     assert rollout.last_action.grad is not None
     assert (rollout.last_action.grad[0] != 0).all()
 
