@@ -21,6 +21,9 @@ MAX_GAP = 0.05
 MAX_LAG, LAG_STEP = 0.06, 0.001
 """Range and step in which the command delay is sought [s]."""
 
+SUFFIXES = (".npz", ".mcap")
+"""What a folder of logs is searched for: published ones and recordings."""
+
 Columns = dict[str, np.ndarray]
 
 
@@ -48,7 +51,11 @@ class Log:
 def read_log(path: str | Path, joints: int) -> Log:
     """Read one run of a robot with so many joints; raises `ConfigError` naming the file, the column and the row."""
     path = Path(path)
-    columns = _columns(path)
+    return log_of(_columns(path), joints, path)
+
+
+def log_of(columns: Columns, joints: int, path: Path) -> Log:
+    """Make a log, named after its file, of columns that are called as above; raises `ConfigError`."""
     time = _time(columns, path)
     wanted = {kind: _joint_columns(columns, kind, joints, path) for kind in ("pos_meas", "vel_meas", "tau_con")}
     measured = _joint_columns(columns, "tau_meas", joints, path) if "tau_meas1" in columns else None
@@ -57,9 +64,9 @@ def read_log(path: str | Path, joints: int) -> Log:
 
 def log_files(paths: Sequence[str | Path]) -> list[Path]:
     """Return the logs that files and folders name, a folder's in order; raises `ConfigError` where there are none."""
-    found = [file for path in map(Path, paths) for file in (sorted(path.glob("*.npz")) if path.is_dir() else [path])]
+    found = [file for path in map(Path, paths) for file in (_logs_in(path) if path.is_dir() else [path])]
     if not found:
-        raise ConfigError(f"{', '.join(map(str, paths)) or 'no path given'}: no .npz in there")
+        raise ConfigError(f"{', '.join(map(str, paths)) or 'no path given'}: no {' or '.join(SUFFIXES)} in there")
     return found
 
 
@@ -75,6 +82,10 @@ def command_lag(logs: Sequence[Log], torque_limits: Sequence[float]) -> float:
             "the command delay cannot be estimated: no run has tau_meas beside a changing tau_con; give it"
         )
     return float(lags[np.sum(costs, axis=0).argmin()])
+
+
+def _logs_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
 
 
 def _lag_costs(log: Log, lags: np.ndarray, torque_limits: Sequence[float]) -> list[np.ndarray]:

@@ -21,7 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from export.runtime.recorder import load_recording
+from robots.recordings.files import read_recording
 from sdk.checkpoint import RunFolder, write_atomic
 from sdk.config import TrainConfig, resolve_config
 from sdk.demo_picture import draw
@@ -64,7 +64,7 @@ def run_demo(folder: Path, *, steps: int | None, worlds: int, seed: int, console
         _, live, score = _through_runtime(folder, "rl2", LIVE_TRIALS, seed, record=True)
     seconds = {"training": trained - start, "total": time.monotonic() - start}
     summary = {**summarize(played, live, max(parity.values())), "seconds": seconds}
-    draw(folder / "demo.png", played, load_recording(folder / "live.npz"), score["worlds"])
+    draw(folder / "demo.png", played, read_recording(folder / "live.npz"), score["worlds"])
     write_atomic(folder / "summary.json", json.dumps(summary, indent=2).encode())
     return summary
 

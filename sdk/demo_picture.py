@@ -11,7 +11,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 
-from export.runtime.recorder import Recording
+from robots.recordings.recording import Recording
 from sdk.statistics import mean_ci95
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from domain_rand.schema import ConfigError
-from robots.logs import MAX_LAG, Log, command_lag, log_files, read_log
+from robots.logs import MAX_LAG, Log, command_lag, log_files
+from robots.recordings.as_logs import read_logs
 from robots.replay_log import Prediction, beyond_limits, predict_runs, rmse
 from robots.simulated import SimulatedRobot
 from robots.spec import load_robot
@@ -32,7 +33,7 @@ def replay_logs(
     spec, _ = load_robot(robot)
     simulated = SimulatedRobot(spec)
     try:
-        logs = [read_log(path, len(spec.contract.joints)) for path in log_files(paths)]
+        logs = [log for path in log_files(paths) for log in read_logs(path, len(spec.contract.joints))]
         kept, dropped = (logs, {}) if clip else _abiding(logs, simulated)
         limits = [joint.torque_limit for joint in spec.contract.joints]
         lag = command_lag(kept, limits) if delay is None else delay

@@ -1,4 +1,4 @@
-"""Commands about recordings of real robots: judge a simulation by them."""
+"""Commands about recordings: judge a simulation by those of real robots, or a bundle by those of its runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,33 @@ from sdk.commands.screen import Json, err, out, show, table
 app = typer.Typer()
 
 
+@app.command()
+def replay(
+    recording: Annotated[Path, typer.Argument(help="Recorded run (.npz or .mcap).", show_default=False)],
+    bundle: Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)],
+    tolerance: Annotated[
+        float | None, typer.Option(min=0.0, help="Largest error, in units of the action scale; default: parity's.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a recording through a bundle again and compare the commands; status 1 when they differ."""
+    from export.manifest import PARITY_TOLERANCE
+    from export.runtime.policy import Policy
+    from export.runtime.replay import replay_recording
+    from robots.recordings.files import read_recording
+
+    limit = PARITY_TOLERANCE if tolerance is None else tolerance
+    diff = replay_recording(read_recording(recording), Policy.load(bundle), limit)
+    facts = {"recording": str(recording), "bundle": str(bundle), **diff.plain()}
+    show(facts, as_json, lambda: table("replayed commands", [facts]))
+    if not diff.holds:
+        raise typer.Exit(1)
+
+
 @app.command("replay-log")
 def replay_log(
     robot: Annotated[str, typer.Argument(help="Robot whose simulation is judged.", show_default=False)],
-    logs: Annotated[list[Path], typer.Argument(help="Recorded runs (.npz), or folders of them.", show_default=False)],
+    logs: Annotated[list[Path], typer.Argument(help="Runs (.npz, .mcap), or folders of them.", show_default=False)],
     horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead to foretell [s].")] = 0.25,
     delay: Annotated[str, typer.Option(help="Command delay [s]; auto: lag of the measured torque.")] = "auto",
     clip: Annotated[bool, typer.Option("--clip", help="Keep runs that command beyond the contract, clipped.")] = False,

@@ -18,12 +18,13 @@ from domain_rand.schema import ConfigError
 from export.bundle import Bundle
 from export.runtime.loop import RunReport, loaded_modules, run_loop
 from export.runtime.policy import Policy
-from export.runtime.recorder import Recorder, Tick, load_recording
+from export.runtime.recorder import Recorder, Tick
 from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, Driver, Features, Reading
 from robots.drivers.sim import SimDriver
 from robots.drivers.udp import UdpDriver
 from robots.packets import Kind
+from robots.recordings.files import read_recording
 from tests.export.tiny_policy import TinyGru, servo_arm, tiny_bundle
 from tests.robots.twin_process import HandMadeRobot, TwinProcess, play_in_process, sense
 
@@ -111,7 +112,7 @@ def test_a_recorded_run_replays_to_the_same_score(bundle: Bundle, tmp_path: Path
     driver = SimDriver()
     with Recorder(tmp_path / "run.npz", bundle.manifest.contract) as recorder:
         drive(Policy(bundle), driver, recorder=recorder)
-    recording = load_recording(tmp_path / "run.npz")
+    recording = read_recording(tmp_path / "run.npz")
     assert len(recording.time) == 300
     assert np.flatnonzero(recording.episode_start).tolist() == [0, 100, 200]
     again = play_in_process(lambda trials, tick: trials.step([recording.sent["shoulder"][tick]]), effect="none")

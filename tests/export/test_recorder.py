@@ -1,19 +1,29 @@
-"""Recordings: every tick of a run, back bit for bit, and never half a file."""
+"""The recorder: a thread that writes, a queue that never blocks, and a count of everything that is missing."""
 
 from __future__ import annotations
 
-from math import isnan
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
+from threading import Event
 
-import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
+from export.bundle import Bundle
 from export.runtime.latency import Latency
-from export.runtime.recorder import BLOCK, Recorder, Tick, load_recording
+from export.runtime.recorder import Recorder, bundle_fingerprint
 from robots.contract import Contract
 from robots.drivers.base import Reading
+from robots.recordings.files import read_recording
+from robots.recordings.npz_file import NpzWriter
+from robots.recordings.recording import Tick
 from robots.spec import load_robot
+
+BOTH = pytest.mark.parametrize("suffix", ["npz", "mcap"])
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -21,28 +31,36 @@ def contract() -> Contract:
     return load_robot("servo_arm")[0].contract
 
 
-def tick(i: int, refused: bool = False) -> Tick:
-    signals = {"joint_pos": [0.1 * i], "joint_vel": [-1.0 / (i + 1)], "joint_pos_target": [0.5]}
-    reading = Reading(i + 1, 0.02 * i, signals, episode_start=i % 100 == 0, trial_start=i == 0)
-    requested = None if refused else {"shoulder": 20.0}
-    return Tick(reading, requested, {"shoulder": 0.0 if refused else 10.0}, 123.5, "why" if refused else None)
+def tick(i: int) -> Tick:
+    signals = {"joint_pos": [0.1 * i], "joint_vel": [0.0], "joint_pos_target": [0.5]}
+    return Tick(Reading(i + 1, 0.02 * i, signals), {"shoulder": 1.0}, {"shoulder": 1.0}, 100.0)
 
 
-def test_every_tick_comes_back(tmp_path: Path, contract: Contract) -> None:
-    count = BLOCK + 10
-    with Recorder(tmp_path / "run.npz", contract) as recorder:
-        for i in range(count):
-            recorder.add(tick(i, refused=i == 7))
-    back = load_recording(tmp_path / "run.npz")
-    assert back.contract == contract
-    assert back.sequence.tolist() == list(range(1, count + 1))
-    assert back.time.tolist() == [0.02 * i for i in range(count)]
-    assert back.signals["joint_vel"][:, 0].tolist() == [-1.0 / (i + 1) for i in range(count)]
-    assert np.flatnonzero(back.episode_start).tolist() == list(range(0, count, 100))
-    assert np.flatnonzero(back.trial_start).tolist() == [0]
-    assert isnan(back.requested["shoulder"][7])
-    assert (back.requested["shoulder"][8], back.sent["shoulder"][7], back.sent["shoulder"][8]) == (20.0, 0.0, 10.0)
-    assert back.latency_us[0] == 123.5
+class Jammed:
+    """Lets the recorder's thread wait at its first tick until told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.waiting, self.go_on = Event(), Event()
+        add = NpzWriter.add
+
+        def jam(writer: NpzWriter, tick: Tick, dropped: int) -> None:
+            self.waiting.set()
+            self.go_on.wait()
+            add(writer, tick, dropped)
+
+        monkeypatch.setattr(NpzWriter, "add", jam)
+
+
+@BOTH
+def test_a_run_is_in_the_file_once_closed(tmp_path: Path, contract: Contract, suffix: str) -> None:
+    with Recorder(tmp_path / f"run.{suffix}", contract, "f00d") as recorder:
+        for i in range(1000):
+            recorder.add(tick(i))
+    recorder.close()
+    back = read_recording(tmp_path / f"run.{suffix}")
+    assert back.sequence.tolist() == list(range(1, 1001))
+    assert (back.bundle, back.dropped) == ("f00d", 0)
+    assert recorder.summary.plain() == {"path": str(recorder.path), "ticks": 1000, "dropped": 0, "error": None}
 
 
 def test_a_run_that_fails_is_recorded_too(tmp_path: Path, contract: Contract) -> None:
@@ -53,42 +71,96 @@ def test_a_run_that_fails_is_recorded_too(tmp_path: Path, contract: Contract) ->
 
     with pytest.raises(RuntimeError, match="cheese"):
         fail()
-    assert len(load_recording(tmp_path / "run.npz").time) == 1
+    assert len(read_recording(tmp_path / "run.npz")) == 1
 
 
-def test_an_incomplete_reading_leaves_gaps_not_shifts(tmp_path: Path, contract: Contract) -> None:
-    recorder = Recorder(tmp_path / "run.npz", contract)
-    recorder.add(Tick(Reading(1, 0.0, {"joint_vel": [2.0], "joint_pos": [1.0, 1.0]}), None, {}, 1.0, "no target"))
-    back = load_recording(recorder.save())
-    assert isnan(back.signals["joint_pos"][0, 0])
-    assert back.signals["joint_vel"][0, 0] == 2.0
-    assert isnan(back.sent["shoulder"][0])
-
-
-def test_nothing_is_left_when_writing_fails(
+def test_a_jammed_disk_costs_ticks_and_never_time(
     tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recorder = Recorder(tmp_path / "run.npz", contract)
-    recorder.save()
-    before = (tmp_path / "run.npz").read_bytes()
-    recorder.add(tick(0))
+    jammed = Jammed(monkeypatch)
+    with Recorder(tmp_path / "run.npz", contract, queue_ticks=10) as recorder:
+        recorder.add(tick(0))
+        assert jammed.waiting.wait(5.0)
+        for i in range(1, 100):
+            recorder.add(tick(i))  # would wait for ever if it waited at all
+        assert recorder.dropped == 90
+        jammed.go_on.set()
+    back = read_recording(tmp_path / "run.npz")
+    assert back.sequence.tolist() == list(range(1, 11))
+    assert back.dropped == recorder.summary.dropped == 90
 
+
+def test_dropped_ticks_are_marked_where_they_are_missing(
+    tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jammed = Jammed(monkeypatch)
+    with Recorder(tmp_path / "run.npz", contract, queue_ticks=2) as recorder:
+        for i in range(5):
+            recorder.add(tick(i))
+        jammed.go_on.set()
+        while recorder.summary.ticks < 2:
+            pass
+        recorder.add(tick(5))
+    back = read_recording(tmp_path / "run.npz")
+    assert back.sequence.tolist() == [1, 2, 6]
+    assert back.dropped_before.tolist() == [0, 0, 3]
+
+
+def test_a_disk_that_fails_ends_the_recording_not_the_run(
+    tmp_path: Path, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def disk_full(file: object) -> None:
         raise OSError("No space left on device")
 
-    monkeypatch.setattr("export.runtime.recorder.os.fsync", disk_full)
-    with pytest.raises(OSError, match="No space"):
-        recorder.save()
-    assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
-    assert (tmp_path / "run.npz").read_bytes() == before
+    monkeypatch.setattr("robots.recordings.npz_file.os.fsync", disk_full)
+    with Recorder(tmp_path / "run.npz", contract) as recorder:
+        for i in range(5):
+            recorder.add(tick(i))
+    recorder.add(tick(5))
+    assert recorder.summary.error == "OSError: No space left on device"
+    assert recorder.dropped == 1, "what came after it"
 
 
-def test_what_is_no_recording_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "text.npz").write_text("not a recording")
-    np.savez(tmp_path / "other.npz", weights=np.zeros(3))
-    for name, complaint in (("text", "not a recording"), ("other", "not a recording"), ("none", "no such file")):
-        with pytest.raises(ConfigError, match=complaint):
-            load_recording(tmp_path / f"{name}.npz")
+def test_a_file_that_cannot_be_opened_is_named_before_the_robot_moves(tmp_path: Path, contract: Contract) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "no" / "folder" / "run.mcap", tmp_path / "file" / "run.npz"):
+        with pytest.raises(ConfigError, match=r"run\.\w+: cannot be written"):
+            Recorder(path, contract)
+
+
+KILLED = """
+import sys, time
+from pathlib import Path
+from export.runtime.recorder import Recorder
+from robots.recordings import npz_file
+from tests.export.test_recorder import load_robot, tick
+npz_file.PART_SECONDS = 0.1
+recorder = Recorder(Path(sys.argv[1]), load_robot("servo_arm")[0].contract)
+for i in range(100000):
+    recorder.add(tick(i))
+    time.sleep(0.0005)
+    if i == 1000:
+        print("go", flush=True)
+"""
+
+
+@BOTH
+def test_a_killed_process_leaves_a_readable_file(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"run.{suffix}"
+    command = [sys.executable, "-c", KILLED, str(path)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "go\n"
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    process.stdout.close()
+    back = read_recording(path)
+    assert len(back) >= 500
+    assert back.sequence.tolist() == list(range(1, len(back) + 1))
+
+
+def test_the_fingerprint_of_a_bundle_is_its_seal(bundle: Bundle, folder: Path) -> None:
+    assert f"manifest_sha256: {bundle_fingerprint(bundle.manifest)}" in (folder / "manifest.yaml").read_text()
 
 
 def test_latency_percentiles() -> None:
