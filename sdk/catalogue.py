@@ -67,6 +67,13 @@ def _toys() -> Rows:
     return [{"toy": t.name, "paper": t.paper, "summary": t.summary, "settings": t.settings().plain()} for t in found]
 
 
+def _benchmarks() -> Rows:
+    from sdk.suite.definition import benchmark_names, find_benchmark
+
+    found = [find_benchmark(name) for name in benchmark_names()]
+    return [{"benchmark": b.name, "title": b.file.title, "algorithms": ", ".join(b.file.algorithms)} for b in found]
+
+
 _KINDS: dict[str, Callable[[], Rows]] = {
     "robots": _robots,
     "tasks": _tasks,
@@ -74,4 +81,5 @@ _KINDS: dict[str, Callable[[], Rows]] = {
     "params": _params,
     "effects": _effects,
     "toys": _toys,
+    "benchmarks": _benchmarks,
 }

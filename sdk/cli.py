@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sdk.commands import recordings, robots
+from sdk.commands import benchmarks, recordings, robots
 from sdk.commands.screen import Json, Seed, err
 from sdk.commands.screen import say as _say
 from sdk.commands.screen import show as _show
@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(robots.app)
 app.add_typer(recordings.app)
+app.add_typer(benchmarks.app)
 
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
 BundlePath = Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)]
@@ -36,10 +37,10 @@ Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, coggi
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help="robots, tasks, algorithms, params, effects or toys")],
+    what: Annotated[str, typer.Argument(help="robots, tasks, algorithms, params, effects, toys or benchmarks")],
     as_json: Json = False,
 ) -> None:
-    """List what there is: robots, their tasks, algorithms, randomisable parameters, unmodelled effects, toys."""
+    """List what there is: robots, tasks, algorithms, randomisable parameters, unmodelled effects, toys, benchmarks."""
     from sdk.catalogue import catalogue
 
     rows = catalogue(what)
@@ -185,21 +186,6 @@ def demo(
 
     summary = run_demo(to, steps=steps, worlds=worlds, seed=seed, console=err)
     _show(summary, as_json, lambda: _demo_table(summary, to))
-
-
-@app.command()
-def benchmark(
-    check: Annotated[bool, typer.Option("--check", help="Exit with status 1 when a bar does not hold.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Show every recorded result beside its bar; `make bench` records them."""
-    from sdk.results import read_results, table
-
-    rows = table(read_results())
-    missed = [row for row in rows if row["holds"] is False]
-    _show(rows, as_json, lambda: _table("missed" if check else "results", missed if check else rows))
-    if check and missed:
-        raise typer.Exit(1)
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,19 +84,26 @@ class TrainConfig(Schema):
 
 def resolve_config(algo: str, file: Path | None = None, overrides: list[str] | None = None) -> TrainConfig:
     """Return the configuration of a run. Raises `ConfigError` naming the wrong key and the nearest valid one."""
+    settings = {} if file is None else read_yaml(file)
+    return configure(algo, settings, overrides or [], str(file or CONFIGS / f"{algo}.yaml"))
+
+
+def configure(algo: str, settings: Mapping[str, Any], overrides: Sequence[str] = (), source: str = "") -> TrainConfig:
+    """Return an algorithm's defaults with `settings` over them, and `a.b=c` overrides over both.
+
+    Raises `ConfigError` naming `source`, the wrong key and the nearest valid one.
+    """
     default = CONFIGS / f"{algo}.yaml"
     if not default.is_file():
         raise ConfigError(f"unknown algorithm '{algo}'; {nearest(algo, [p.stem for p in CONFIGS.glob('*.yaml')])}")
-    data: dict[str, Any] = {"algo": algo, **read_yaml(default)}
-    if file is not None:
-        data = _merged(data, read_yaml(file))
-    config = TrainConfig.parse(with_overrides(data, overrides or []), str(file or default))
+    data = _merged({"algo": algo, **read_yaml(default)}, settings)
+    config = TrainConfig.parse(with_overrides(data, list(overrides)), source)
     if config.algo != algo:
         raise ConfigError(f"asked to train '{algo}', but the settings say algo: {config.algo}")
     return config
 
 
-def _merged(base: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def _merged(base: dict[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in other.items():
         both = isinstance(value, dict) and isinstance(result.get(key), dict)

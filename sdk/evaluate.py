@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,17 @@ def evaluate_run(
     try:
         for first in range(0, worlds, size):
             indices = list(range(first, min(first + size, worlds)))
-            parts.append(collect_in_waves(trials, policy, indices, seed, stream, explore=False))
+            parts.append(_outcome_of(collect_in_waves(trials, policy, indices, seed, stream, explore=False)))
             report(indices[-1] + 1)
     finally:
         trials.close()
     return by_episode(Rollout.join(parts))
+
+
+def _outcome_of(rollout: Rollout) -> Rollout:
+    """Let go of what was seen and done, which for many worlds would fill the memory."""
+    shed = ("obs", "last_action", "action", "final_obs", "context")
+    return replace(rollout, **{name: getattr(rollout, name)[..., :0].clone() for name in shed})
 
 
 def by_episode(rollout: Rollout) -> Evaluation:

@@ -85,19 +85,19 @@ def read_results(folder: Path = RESULTS) -> list[Result]:
 
 def table(results: list[Result]) -> list[dict[str, Any]]:
     """Return one plain row for each measured number of all files."""
-    return [
-        {
-            "benchmark": result.benchmark,
-            "name": row.name,
-            "value": row.value,
-            "ci95": row.ci95 or "",
-            "unit": row.unit,
-            "bar": row.bar or "",
-            "holds": "" if row.holds is None else row.holds,
-        }
-        for result in results
-        for row in result.rows
-    ]
+    return [{"benchmark": result.benchmark, **facts(row)} for result in results for row in result.rows]
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """Return a measured number as a row to print."""
+    return {
+        "name": row.name,
+        "value": row.value,
+        "ci95": row.ci95 or "",
+        "unit": row.unit,
+        "bar": row.bar or "",
+        "holds": "" if row.holds is None else row.holds,
+    }
 
 
 def markdown(results: list[Result]) -> str:

@@ -43,6 +43,11 @@ def world_shape(config: TrainConfig) -> WorldShape:
     return worlds
 
 
+def iterations(config: TrainConfig, shape: WorldShape) -> int:
+    """Return the number of iterations that the budget of steps comes to, the last one whole."""
+    return -(-config.steps // (config.trials * shape.trial_steps))
+
+
 def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:
     """Train to the end of the budget and return the policy.
 
@@ -55,7 +60,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     policy = build_policy(config, shape)
     learner = find_algorithm(config.algo).learner(policy, config)
     first = _restore(run, learner) if resume else 0
-    total = -(-config.steps // (config.trials * shape.trial_steps))
+    total = iterations(config, shape)
     engine = LocalEngine(config)
     try:
         _iterate(run, learner, engine, range(first, total), report or (lambda progress: None))

@@ -10,6 +10,7 @@ from robots.effects import EFFECTS
 from robots.spec import RobotFile, robot_folder, robot_names
 from sdk.algos.base import algorithm_names
 from sdk.catalogue import catalogue
+from sdk.suite.definition import benchmark_names
 from sdk.toys.base import toy_names
 
 TASKS = [f"{name}/{task}" for name in robot_names() for task in RobotFile.load(robot_folder(name) / "robot.yaml").tasks]
@@ -21,6 +22,7 @@ KINDS = {
     "effects": list(EFFECTS),
 }
 KINDS["toys"] = toy_names()
+KINDS["benchmarks"] = benchmark_names()
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -89,7 +89,7 @@ def test_the_listed_robots_are_those_there_are(simshift: Simshift) -> None:
         (["run", "absent", "--robot", "sim://servo_arm"], "absent"),
         (["twin", "servo_arn"], "servo_arm"),
         (["twin", "--effect", "cabel"], "did you mean 'cable'?"),
-        (["benchmark"], "holds no results"),
+        (["benchmark", "--check"], "holds no results"),
     ],
 )
 def test_a_mistake_ends_with_one_line_that_says_what_is_valid(

@@ -1,0 +1,137 @@
+"""What a benchmark is: one YAML file in `sdk/configs/benchmarks/` with its subject, its protocol and its bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from domain_rand.schema import ConfigError, Schema, nearest
+from sdk.config import CONFIGS, ToyConfig, TrainConfig, configure
+
+FILES = CONFIGS / "benchmarks"
+
+
+class Bar(Schema):
+    """The least mean return of a trial: as it is, or beside what the best and the simple strategies reach."""
+
+    value: float | None = Field(default=None, description="as it is")
+    share: float | None = Field(default=None, description="of the ceiling")
+    gap: float | None = Field(default=None, description="of the way from the floor to the ceiling")
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Bar:
+        if sum(x is not None for x in (self.value, self.share, self.gap)) != 1:
+            raise ValueError("a bar is one of value, share and gap")
+        return self
+
+    def line(self, ceiling: float, floor: float) -> float:
+        """Return the bar as a return."""
+        if self.value is not None:
+            return self.value
+        return self.share * ceiling if self.share is not None else floor + (self.gap or 0) * (ceiling - floor)
+
+
+class Entry(Schema):
+    """An algorithm in a benchmark: its bar, and the keys of a training configuration that differ from its defaults."""
+
+    bar: Bar | None = None
+    steps: int | None = None
+    trials: int | None = None
+    workers: int | None = None
+    robots: int | None = None
+    ppo: dict[str, Any] = {}
+    policy: dict[str, Any] = {}
+    method: dict[str, Any] = {}
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the file says, of what `simshift train --config` takes."""
+        return {name: value for name, value in self.model_dump(exclude_unset=True).items() if name != "bar"}
+
+
+class CurveSettings(Schema):
+    """How a run is watched while it trains."""
+
+    tasks: int = Field(default=2000, ge=2, description="held-out tasks, the same each time")
+    points: int = Field(default=40, ge=1, description="evaluations in a run, evenly spaced")
+
+
+class BenchmarkFile(Schema):
+    """One benchmark. `ceiling`, `floor` and `references` name strategies of `sdk.toys.references`, or arms."""
+
+    title: str
+    paper: str
+    protocol: str
+    toy: ToyConfig | None = None
+    robot: str | None = None
+    task: str | None = None
+    effect: str = Field(default="none", description="unmodelled effect in the robot's held-out worlds")
+    unit: str = "return of a trial"
+    tasks: int = Field(default=20_000, ge=2, description="held-out tasks for each training seed, the same for all")
+    ceiling: str
+    floor: str = "random"
+    references: tuple[str, ...] = ()
+    reference_tasks: int = Field(default=20_000, ge=2, description="tasks that sampled strategies are played on")
+    published: dict[str, float] = {}
+    curve: CurveSettings = CurveSettings()
+    algorithms: dict[str, Entry]
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> BenchmarkFile:
+        if (self.toy is None) == (self.robot is None):
+            raise ValueError("a benchmark is about a toy or a robot")
+        return self
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark, its file's name, and how it was asked for: by that name, or by a path."""
+
+    name: str
+    file: BenchmarkFile
+    asked: str
+
+    @property
+    def kind(self) -> Literal["toys", "robots"]:
+        """The group that `simshift benchmark` knows it under."""
+        return "toys" if self.file.toy else "robots"
+
+    def entry(self, algo: str) -> Entry:
+        """Return an algorithm's bar and settings; raises `ConfigError` naming the nearest one."""
+        if algo not in self.file.algorithms:
+            raise ConfigError(f"{self.name} has no '{algo}'; {nearest(algo, tuple(self.file.algorithms))}")
+        return self.file.algorithms[algo]
+
+    def config(self, algo: str, seed: int, steps: int | None = None) -> TrainConfig:
+        """Return the training configuration of one run; raises `ConfigError` naming the wrong key."""
+        toy = self.file.toy.plain() if self.file.toy else None
+        subject = {"toy": toy} if toy else {"robot": self.file.robot, "task": self.file.task}
+        budget = {} if steps is None else {"steps": steps}
+        settings = {**self.entry(algo).settings(), **subject, **budget, "seed": seed}
+        return configure(algo, settings, source=f"benchmark {self.name}, {algo}")
+
+
+def benchmark_names() -> list[str]:
+    """Names of all benchmarks: the files of the folder."""
+    return sorted(path.stem for path in FILES.glob("*.yaml"))
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Read a benchmark by its name, or from a file of one's own (a path ending in .yaml).
+
+    Raises `ConfigError` naming the nearest one, or the wrong key.
+    """
+    if name.endswith(".yaml"):
+        return Benchmark(Path(name).stem, BenchmarkFile.load(name), name)
+    if name not in benchmark_names():
+        raise ConfigError(f"unknown benchmark '{name}'; {nearest(name, ['toys', 'robots', *benchmark_names()])}")
+    return Benchmark(name, BenchmarkFile.load(FILES / f"{name}.yaml"), name)
+
+
+def find_benchmarks(name: str) -> list[Benchmark]:
+    """Return one benchmark, or all of a group: "toys" or "robots"."""
+    if name not in ("toys", "robots"):
+        return [find_benchmark(name)]
+    return [found for found in map(find_benchmark, benchmark_names()) if found.kind == name]

@@ -1,0 +1,123 @@
+"""From evaluations and learning curves to measured rows, each beside what is known and what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from domain_rand.schema import ConfigError, nearest
+from sdk.evaluate import Evaluation
+from sdk.results import Row, at_least, measured
+from sdk.statistics import Estimate, seeds_by_tasks_ci95
+from sdk.suite.curve import Point, first_at
+from sdk.suite.definition import Benchmark
+from sdk.toys.references.base import Known
+from sdk.toys.references.base import known as known_of_toy
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One training run's outcome: its last checkpoint on the held-out tasks, and how it got there."""
+
+    seed: int
+    folder: Path
+    evaluation: Evaluation
+    curve: list[Point]
+
+
+def known(benchmark: Benchmark) -> dict[str, Known]:
+    """Return what is known of a toy: ceiling and floor first, then the other references; nothing is typed in.
+
+    Raises `ConfigError` naming the nearest strategy.
+    """
+    file = benchmark.file
+    assert file.toy is not None
+    found = known_of_toy(file.toy.name, file.toy.settings, tasks=file.reference_tasks)
+    wanted = dict.fromkeys((file.ceiling, file.floor, *file.references))
+    for name in wanted:
+        if name not in found:
+            raise ConfigError(f"benchmark {benchmark.name}: nothing is known of '{name}'; {nearest(name, list(found))}")
+    return {name: found[name] for name in wanted}
+
+
+def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mapping[str, Known]) -> list[Row]:
+    """Return what came of an algorithm's runs, the row of the bar first."""
+    file, prefix = benchmark.file, f"{benchmark.name}/{algo}"
+    ceiling, floor = strategies[file.ceiling].total, strategies[file.floor].total
+    total = over_seeds([run.evaluation.returns for run in runs])
+    beside = {
+        "ceiling": ceiling,
+        **{name: strategy.total for name, strategy in strategies.items()},
+        **{f"published: {label}": value for label, value in file.published.items()},
+        **by_seed({run.seed: float(run.evaluation.returns.mean()) for run in runs}),
+    }
+    bar, name = benchmark.entry(algo).bar, f"{prefix}/total_return"
+    line = bar.line(ceiling, floor) if bar else None
+    return [
+        measured(name, total, file.unit, **beside)
+        if line is None
+        else at_least(name, total, file.unit, line, **beside),
+        *_shares(benchmark, prefix, total, ceiling, floor),
+        *_episodes(prefix, runs, strategies),
+        *([] if line is None else _to_the_bar(prefix, runs, line)),
+        *_cost(prefix, runs),
+    ]
+
+
+def over_seeds(returns: list[np.ndarray]) -> Estimate:
+    """Return the mean over seeds and tasks with its interval (`seeds_by_tasks_ci95`)."""
+    return seeds_by_tasks_ci95(np.stack(returns))
+
+
+def by_seed(values: Mapping[int, float]) -> dict[str, float]:
+    """Name each value after its seed."""
+    return {f"seed {seed}": value for seed, value in values.items()}
+
+
+def _shares(benchmark: Benchmark, prefix: str, total: Estimate, ceiling: float, floor: float) -> list[Row]:
+    gap = Estimate(*((x - floor) / (ceiling - floor) for x in (total.value, total.low, total.high)))
+    floors = {benchmark.file.floor: floor, benchmark.file.ceiling: ceiling}
+    row = measured(f"{prefix}/gap_closed", gap, f"of {benchmark.file.floor} to {benchmark.file.ceiling}", **floors)
+    if ceiling <= 0:
+        return [row]
+    share = Estimate(*(x / ceiling for x in (total.value, total.low, total.high)))
+    return [measured(f"{prefix}/share_of_ceiling", share, f"of {benchmark.file.ceiling}", ceiling=ceiling), row]
+
+
+def _episodes(prefix: str, runs: list[Trained], strategies: Mapping[str, Known]) -> list[Row]:
+    episodes = min(run.evaluation.per_episode.shape[1] for run in runs)
+    if episodes == 1:
+        return []
+    return [
+        measured(
+            f"{prefix}/episode_{k + 1}",
+            over_seeds([run.evaluation.per_episode[:, k] for run in runs]),
+            "return of an episode",
+            **{name: strategy.per_episode[k] for name, strategy in strategies.items() if len(strategy.per_episode) > k},
+        )
+        for k in range(episodes)
+    ]
+
+
+def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:
+    """Return how many learning curves reached the bar, and the steps and seconds that those took."""
+    reached = {run.seed: point for run in runs if (point := first_at(run.curve, line))}
+    result = [measured(f"{prefix}/seeds_that_reached_the_bar", len(reached), f"of {len(runs)} learning curves")]
+    for key, unit in (("steps", "environment steps"), ("seconds", "s of training")):
+        if reached:
+            taken = {seed: float(point[key]) for seed, point in reached.items()}
+            mean = float(np.mean(list(taken.values())))
+            result.append(measured(f"{prefix}/{key}_to_the_bar", mean, f"{unit}, mean of these", **by_seed(taken)))
+    return result
+
+
+def _cost(prefix: str, runs: list[Trained]) -> list[Row]:
+    result = []
+    for key, unit in (("steps", "environment steps of a run"), ("seconds", "s of training a run")):
+        spent = {run.seed: float(run.curve[-1][key]) for run in runs if run.curve}
+        if spent:
+            result.append(measured(f"{prefix}/{key}", float(np.mean(list(spent.values()))), unit, **by_seed(spent)))
+    return result
