@@ -1,4 +1,6 @@
-"""How long a control tick takes: the bundle's graph beside an identity graph, in the same run, paced and back to back.
+"""How long a control tick takes: the bundle's graph beside an identity graph and other ways to evaluate it.
+
+All in the same run, paced and back to back.
 
 Paced numbers are the honest ones: between two ticks the caches go cold, as on a robot. Ticks that the operating
 system interrupted are counted apart, because they measure the machine's load and not the graph.
@@ -7,12 +9,15 @@ system interrupted are counted apart, because they measure the machine's load an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from export import peers as peers_
 from export.bundle import STEP_GRAPH, Bundle
+from export.certificate import TickTimes
+from export.cold_start import middle_reading
 from export.manifest import TensorSpec
 from export.runtime.latency import preemptions
 from export.runtime.policy import Policy
@@ -24,35 +29,38 @@ WARM_UP = 20
 Tick = Callable[[], object]
 
 
-@dataclass(frozen=True)
-class TickTimes:
-    """Durations of one kind of tick in µs; `clean_*` leave out the `interrupted` ones."""
-
-    name: str
-    paced: bool
-    ticks: int
-    p50: float
-    p99: float
-    clean_p50: float
-    clean_p99: float
-    interrupted: int
-
-
 def measure(
-    bundle: Bundle, *, ticks: int = 500, period: float | None = None, paced_ticks: int = 200
+    bundle: Bundle,
+    *,
+    ticks: int = 500,
+    period: float | None = None,
+    paced_ticks: int = 200,
+    peers: Mapping[str, Tick] | None = None,
 ) -> list[TickTimes]:
-    """Time the identity graph, the bundle's graph and a whole `Policy.step`, back to back and once every `period` s.
+    """Time the identity graph, the bundle's graph, a whole `Policy.step` and any peers.
 
-    `period` defaults to the contract's control period.
+    Each back to back and once every `period` s, which defaults to the contract's control period.
     """
     period = bundle.manifest.control_dt if period is None else period
     kinds = {"identity": _identity_tick(), "graph": _graph_tick(bundle), "policy_step": _policy_tick(bundle)}
     results = []
     for wait, count in ((0.0, ticks), (period, paced_ticks)):
-        for name, tick in kinds.items():
+        for name, tick in {**kinds, **(peers or {})}.items():
             durations, interrupted = _time(tick, count, wait)
             results.append(_summary(name, wait > 0, durations, interrupted))
     return results
+
+
+def peer_ticks(bundle: Bundle) -> tuple[dict[str, Tick], dict[str, str]]:
+    """Return the ticks of the NumPy and torch peers, and why one is absent, by name."""
+    ticks: dict[str, Tick] = {}
+    absent: dict[str, str] = {}
+    for name, make in (("numpy", _numpy_tick), ("torch", _torch_tick)):
+        try:
+            ticks[name] = make(bundle)
+        except peers_.NoPeer as error:
+            absent[name] = str(error)
+    return ticks, absent
 
 
 def identity_model() -> bytes:
@@ -90,9 +98,9 @@ def _identity_tick() -> Tick:
 def _graph_tick(bundle: Bundle) -> Tick:
     manifest = bundle.manifest
     graph = BoundGraph(open_session(bundle.files[STEP_GRAPH], STEP_GRAPH), manifest.inputs, manifest.outputs)
-    trace = read_golden(bundle)
+    first = _first_inputs(bundle)
     for name, array in graph.inputs.items():
-        array[...] = trace[name][:1]
+        array[...] = first[name]
     for state in manifest.carry:
         graph.carry[state.name][...] = state.start()
 
@@ -105,12 +113,35 @@ def _graph_tick(bundle: Bundle) -> Tick:
 
 def _policy_tick(bundle: Bundle) -> Tick:
     policy = Policy(bundle)
-    middle = {s.name: [_inside(s.low, s.high)] * s.size for s in policy.contract.signals}
+    middle = middle_reading(policy.contract)
     return lambda: policy.step(middle, last_reward=0.0)
 
 
-def _inside(low: float, high: float) -> float:
-    return min(max(0.0, low), high)
+def _numpy_tick(bundle: Bundle) -> Tick:
+    return _stateful(peers_.numpy_peer(bundle), _first_inputs(bundle))
+
+
+def _torch_tick(bundle: Bundle) -> Tick:
+    peer = peers_.torch_peer(bundle)
+    import torch
+
+    return _stateful(peer, {name: torch.from_numpy(array) for name, array in _first_inputs(bundle).items()})
+
+
+def _stateful(peer: peers_.Tick, given: dict[str, Any]) -> Tick:
+    """Tick with constant readings; memory goes on."""
+    carried = [(name, f"next_{name.removeprefix('carry_')}") for name in given if name.startswith("carry_")]
+
+    def tick() -> None:
+        made = peer(given)
+        given.update({before: made[after] for before, after in carried})
+
+    return tick
+
+
+def _first_inputs(bundle: Bundle) -> dict[str, np.ndarray]:
+    trace = read_golden(bundle)
+    return {t.name: trace[t.name][:1].copy() for t in bundle.manifest.inputs}
 
 
 def _time(tick: Tick, count: int, wait: float) -> tuple[Sequence[float], Sequence[bool]]:
@@ -134,4 +165,13 @@ def _summary(name: str, paced: bool, durations: Sequence[float], interrupted: Se
     clean = times if hit.all() else times[~hit]
     p50, p99 = np.percentile(times, [50, 99]).tolist()
     clean_p50, clean_p99 = np.percentile(clean, [50, 99]).tolist()
-    return TickTimes(name, paced, len(times), p50, p99, clean_p50, clean_p99, int(hit.sum()))
+    return TickTimes(
+        name=name,
+        paced=paced,
+        ticks=len(times),
+        p50=p50,
+        p99=p99,
+        clean_p50=clean_p50,
+        clean_p99=clean_p99,
+        interrupted=int(hit.sum()),
+    )

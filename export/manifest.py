@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime
+import json
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, JsonValue, model_validator
 
 from domain_rand.randomizer import Randomization
 from domain_rand.schema import Schema
+from export.certificate import Certificate
 from robots.contract import Contract
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -20,8 +22,12 @@ STEP_INPUTS = ("obs", "last_action", "last_reward", "episode_start")
 """Everything a policy may read besides its carry, in the order every graph keeps."""
 
 PARITY_TOLERANCE = 1e-5
+METADATA_PREFIX = "simshift."
 
-Size = Annotated[int, Field(gt=0)]
+MAX_NUMBERS = 2**24
+"""In one tensor of memory: 64 MiB."""
+
+Size = Annotated[int, Field(gt=0, le=MAX_NUMBERS)]
 
 
 class BundleError(ValueError):
@@ -49,6 +55,8 @@ class CarryState(Schema):
 
     @model_validator(mode="after")
     def _filled(self) -> CarryState:
+        if math.prod(self.shape) > MAX_NUMBERS:
+            raise ValueError(f"{self.name} holds {math.prod(self.shape)} numbers; at most {MAX_NUMBERS} are accepted")
         if isinstance(self.initial, tuple) and len(self.initial) != math.prod(self.shape):
             expected = math.prod(self.shape)
             raise ValueError(
@@ -102,6 +110,7 @@ class Manifest(Schema):
     randomization: Randomization
     seeds: tuple[int, ...]
     provenance: dict[str, JsonValue] = {}
+    certificate: Certificate | None = None
     files: dict[str, str] = Field(default={}, description="SHA-256 of every other file of the bundle, by name")
 
     @model_validator(mode="after")
@@ -115,10 +124,36 @@ class Manifest(Schema):
                 raise ValueError(f"{side} are {describe(found)}; contract and carry make {describe(expected)}")
         return self
 
+    def plain(self) -> dict[str, Any]:
+        """Return JSON-compatible data, without a certificate where there is none: readers before it go on reading."""
+        data = super().plain()
+        return data if self.certificate else {key: value for key, value in data.items() if key != "certificate"}
+
     @property
     def step_inputs(self) -> tuple[str, ...]:
         """What the policy reads besides its carry."""
         return tuple(tensor.name for tensor in self.inputs if tensor.name in STEP_INPUTS)
+
+    @property
+    def graph_metadata(self) -> dict[str, str]:
+        """What the graph says about itself, so that a lone `step.onnx` tells whose it is."""
+        carry = [state.model_dump(mode="json") for state in self.carry]
+        for state in carry:
+            if isinstance(state["initial"], list):
+                state["initial"] = "in manifest.yaml"
+        facts = {
+            "schema_version": str(self.schema_version),
+            "producer": self.producer,
+            "algorithm": self.algorithm,
+            "robot": self.contract.robot,
+            "task": self.task,
+            "contract": self.contract.fingerprint,
+            "control_dt": repr(self.control_dt),
+            "inputs": describe(self.inputs),
+            "outputs": describe(self.outputs),
+            "carry": json.dumps(carry),
+        }
+        return {f"{METADATA_PREFIX}{key}": value for key, value in facts.items()}
 
     @property
     def control_dt(self) -> float:

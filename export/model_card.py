@@ -11,8 +11,8 @@ from export.manifest import Manifest
 
 def model_card(manifest: Manifest) -> str:
     """Return the model card as Markdown."""
-    sections = (_head, _contract, _worlds, _evaluation, _verification, _use, _running, _provenance)
-    return "\n\n".join(section(manifest) for section in sections) + "\n"
+    sections = (_head, _contract, _worlds, _evaluation, _verification, _certificate, _use, _running, _provenance)
+    return "\n\n".join(filter(None, (section(manifest) for section in sections))) + "\n"
 
 
 def _head(m: Manifest) -> str:
@@ -75,6 +75,29 @@ def _verification(m: Manifest) -> str:
         "## Verification\n\nThe graph followed the trained policy within "
         f"{p.max_abs_error:.2g} (allowed: {p.tolerance:g}) "
         f"over {p.steps} closed-loop steps in {p.trials} held-out worlds and {p.episodes} episodes."
+    )
+
+
+def _certificate(m: Manifest) -> str:
+    """What was measured on one machine; nothing where nothing was."""
+    if m.certificate is None:
+        return ""
+    c = m.certificate
+    ticks = [
+        (t.name, "paced" if t.paced else "back to back", f"{t.clean_p50:.1f}", f"{t.clean_p99:.1f}", f"{t.p99:.1f}")
+        for t in c.ticks
+    ]
+    starts = [
+        (s.name, f"{s.first_action_s:.2f}", "unknown" if s.memory_mb is None else f"{s.memory_mb:.0f}")
+        for s in c.starts
+    ]
+    return (
+        f"## Certificate\n\nMeasured on {c.date}: {c.machine.cpu}, {c.machine.cores} cores, {c.machine.system}, "
+        f"onnxruntime {c.machine.onnxruntime}. The first two figures leave out ticks "
+        "in which the scheduler took the processor.\n\n"
+        + _table(("tick", "how", "p50 [µs]", "p99 [µs]", "p99 of all [µs]"), ticks)
+        + "\n\n"
+        + _table(("fresh process", "first action [s]", "memory [MB]"), starts)
     )
 
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import onnx
@@ -33,6 +33,15 @@ def to_onnx(graph: StepGraph) -> bytes:
     data = model.SerializeToString(deterministic=True)
     check_signature(open_session(data, STEP_GRAPH), graph.input_specs, graph.output_specs, STEP_GRAPH)
     return data
+
+
+def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
+    """Return the model with this metadata and no other."""
+    proto = onnx.load_from_string(model)
+    proto.ClearField("metadata_props")
+    for key in sorted(metadata):
+        proto.metadata_props.add(key=key, value=metadata[key])
+    return proto.SerializeToString(deterministic=True)
 
 
 def _trace(graph: StepGraph) -> onnx.ModelProto:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime as ort
+from numpy.lib.format import read_array
 
 from export.bundle import GOLDEN, STEP_GRAPH, Bundle
-from export.containers import zip_bytes
-from export.manifest import PARITY_TOLERANCE, BundleError, Manifest
+from export.containers import MANIFEST, read_zip, zip_bytes
+from export.manifest import METADATA_PREFIX, PARITY_TOLERANCE, BundleError, Manifest
 from export.runtime.session import open_session
 
 Trace = Mapping[str, np.ndarray]
@@ -37,9 +38,10 @@ class GoldenCheck:
 def check_golden(bundle: Bundle, session: ort.InferenceSession | None = None) -> GoldenCheck:
     """Replay the golden trace through the step graph on this machine.
 
-    Raises `BundleError` when the trace does not fit the graph.
+    Raises `BundleError` when the trace does not fit the graph, or the graph says that it belongs to another manifest.
     """
     session = session or open_session(bundle.files[STEP_GRAPH], f"{bundle.source}: {STEP_GRAPH}")
+    check_metadata(session.get_modelmeta().custom_metadata_map, bundle.manifest, bundle.source)
     manifest, trace = bundle.manifest, read_golden(bundle)
     names = [t.name for t in manifest.outputs]
     steps = len(trace["action"])
@@ -60,6 +62,20 @@ def require_golden(bundle: Bundle, session: ort.InferenceSession | None = None) 
             f"(at most {check.tolerance:g}) with onnxruntime {ort.__version__}; install another onnxruntime version"
         )
     return check
+
+
+def check_metadata(stated: Mapping[str, str], manifest: Manifest, source: str) -> None:
+    """Raise `BundleError` where the graph's metadata contradicts the manifest, as under joints in another order.
+
+    A golden trace cannot notice that: it knows no names.
+    """
+    for key, value in manifest.graph_metadata.items():
+        if stated.get(key, value) != value:
+            what = key.removeprefix(METADATA_PREFIX)
+            raise BundleError(
+                f"{source}: {STEP_GRAPH} was made for {what} {stated[key]}, {MANIFEST} says {value}; "
+                "they do not belong together, export the bundle anew"
+            )
 
 
 def step_error(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> float:
@@ -88,11 +104,13 @@ def golden_bytes(trace: Trace) -> bytes:
 def read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
     """Return a bundle's golden trace; raises `BundleError` unless it holds every graph tensor for enough steps."""
     where = f"{bundle.source}: {GOLDEN}"
+    tensors = len(bundle.manifest.inputs) + len(bundle.manifest.outputs)
+    members = read_zip(io.BytesIO(bundle.files[GOLDEN]), where, max_files=tensors + 1)
     try:
-        with np.load(io.BytesIO(bundle.files[GOLDEN]), allow_pickle=False) as archive:
-            trace = {name: archive[name] for name in archive.files}
-    except Exception as error:  # numpy and zipfile raise many kinds for a malformed archive
+        arrays = {name: read_array(io.BytesIO(data), allow_pickle=False) for name, data in members.items()}
+    except Exception as error:  # numpy raises many kinds for a malformed array
         raise BundleError(f"{where} cannot be read ({error}); export the bundle anew") from None
+    trace = {name.removesuffix(".npy"): array for name, array in arrays.items()}
     _check_trace(trace, bundle.manifest, where)
     return trace
 
@@ -101,7 +119,7 @@ def _check_trace(trace: Trace, manifest: Manifest, where: str) -> None:
     specs = (*manifest.inputs, *manifest.outputs)
     if set(trace) != {spec.name for spec in specs}:
         raise BundleError(f"{where} holds {', '.join(sorted(trace))}, not the graph's tensors; export the bundle anew")
-    steps = len(trace["action"])
+    steps = len(trace["action"]) if trace["action"].ndim else 0
     for spec in specs:
         found = trace[spec.name]
         if found.dtype != np.float32 or found.shape != (steps, *spec.shape[1:]) or steps < MIN_GOLDEN_STEPS:

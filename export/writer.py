@@ -14,7 +14,7 @@ from export.manifest import EvaluationRow, Manifest, Parity
 from export.model_card import model_card
 from export.parity import MIN_STEPS, closed_loop_parity, require_parity
 from export.step_graph import ExportError, StepGraph
-from export.to_onnx import to_onnx
+from export.to_onnx import to_onnx, with_metadata
 from export.verify import Trace, golden_bytes, require_golden
 from robots.contract import Contract
 from robots.robot_env import RobotEnv
@@ -66,7 +66,8 @@ def export_policy(
         seeds=tuple(seeds),
         provenance=dict(provenance),
     )
-    files = {STEP_GRAPH: model, GOLDEN: golden_bytes(trace), MODEL_CARD: model_card(manifest).encode()}
+    step = with_metadata(model, manifest.graph_metadata)
+    files = {STEP_GRAPH: step, GOLDEN: golden_bytes(trace), MODEL_CARD: model_card(manifest).encode()}
     require_golden(Bundle(manifest, files, str(destination)))
     return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from domain_rand.schema import ConfigError, Schema
+from export.certificate import cpu_name
 from sdk.statistics import Estimate
 
 RESULTS = Path("benchmarks/results")
@@ -64,7 +65,7 @@ def write_result(benchmark: str, command: str, seeds: list[int], wall_s: float, 
         command=command,
         commit=_commit(),
         date=datetime.date.today(),
-        machine={"cpu": _cpu(), "cores": os.cpu_count() or 1, "python": platform.python_version()},
+        machine={"cpu": cpu_name(), "cores": os.cpu_count() or 1, "python": platform.python_version()},
         seeds=tuple(seeds),
         wall_s=round(wall_s, 1),
         rows=tuple(rows),
@@ -137,11 +138,3 @@ def _value(value: float | Estimate) -> float:
 def _commit() -> str:
     answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or "unknown"
-
-
-def _cpu() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from domain_rand.schema import ConfigError
-from export.manifest import EvaluationRow, Manifest
+from export.bundle import STEP_GRAPH, Bundle
+from export.manifest import EvaluationRow, Manifest, Parity
+from export.parity import MIN_STEPS, closed_loop_parity
 from export.writer import VERIFY_STREAM, export_policy
 from robots.robot_env import RobotEnv
 from robots.spec import load_robot
@@ -44,6 +46,26 @@ def export_run(folder: Path, destination: Path, *, worlds: int = 50, overwrite: 
         world_factory=lambda: RobotEnv(robot, stream=VERIFY_STREAM, task=config.task),
         overwrite=overwrite,
     )
+
+
+def parity_with_run(bundle: Bundle, folder: Path, *, min_steps: int = MIN_STEPS) -> Parity:
+    """Drive a run's policy and a bundle's graph side by side on the simulated robot, through every kind of reset.
+
+    Raises `ConfigError` when the run is of another robot or its contract is not the bundle's, joint order included.
+    """
+    config, policy, _ = load_policy(folder)
+    if config.robot is None:
+        raise ConfigError(f"{folder} was trained on the toy '{config.subject}'; no bundle can come from it")
+    world = RobotEnv(config.robot, stream=VERIFY_STREAM, task=config.task)
+    try:
+        if world.contract != bundle.manifest.contract:
+            raise ConfigError(
+                f"{bundle.source} follows contract {bundle.manifest.contract.fingerprint}, {folder} follows "
+                f"{world.contract.fingerprint}; compare a bundle with the run it came from"
+            )
+        return closed_loop_parity(policy, bundle.files[STEP_GRAPH], world, min_steps=min_steps)[0]
+    finally:
+        world.close()
 
 
 def evaluation_rows(evaluation: Evaluation) -> list[EvaluationRow]:

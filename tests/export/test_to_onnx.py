@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 import export.step_graph
+from export.bundle import STEP_GRAPH, Bundle
 from export.manifest import BundleError, CarryState
 from export.runtime.session import open_session
 from export.step_graph import ExportError, StepGraph
 from export.to_onnx import IR_VERSION, OPSET, to_onnx
+from export.verify import check_golden
 from tests.export import tiny_policy
 from tests.export.tiny_policy import HIDDEN, EpisodicGru, Memoryless, TinyGru, servo_arm
 
@@ -117,3 +119,18 @@ def test_a_carry_may_pass_through_unchanged() -> None:
 def test_the_exporter_is_silent(capfd: pytest.CaptureFixture[str]) -> None:
     to_onnx(StepGraph(Memoryless(), servo_arm()[0]))
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_lone_graph_tells_whose_it_is(bundle: Bundle) -> None:
+    metadata = {p.key: p.value for p in onnx.load_from_string(bundle.files[STEP_GRAPH]).metadata_props}
+    assert metadata == bundle.manifest.graph_metadata
+    assert metadata["simshift.robot"] == "servo_arm"
+    assert metadata["simshift.contract"] == bundle.manifest.contract.fingerprint
+    assert metadata["simshift.inputs"] == "obs[1, 3], last_action[1, 1], episode_start[1, 1], carry_memory[1, 16]"
+    assert '"reset": "trial"' in metadata["simshift.carry"]
+
+
+def test_a_graph_under_another_manifest_is_refused(bundle: Bundle) -> None:
+    other = bundle.manifest.model_copy(update={"algorithm": "varibad"})
+    with pytest.raises(BundleError, match="was made for algorithm rl2, manifest.yaml says varibad; they do not belong"):
+        check_golden(Bundle(other, bundle.files))

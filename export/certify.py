@@ -1,0 +1,35 @@
+"""Measure what a bundle needs on this machine, and write that into the bundle."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from export.bundle import MODEL_CARD, Bundle, read_bundle, write_bundle
+from export.certificate import Certificate, ColdStart, this_machine
+from export.cold_start import KINDS, cold_start
+from export.latency import measure, peer_ticks
+from export.model_card import model_card
+
+
+def measure_certificate(path: Path, *, ticks: int = 500, paced_ticks: int = 200) -> tuple[Certificate, dict[str, str]]:
+    """Time ticks and cold starts of a bundle beside those of its peers; also returns which are absent, and why."""
+    bundle = read_bundle(path)
+    peers, absent = peer_ticks(bundle)
+    times = measure(bundle, ticks=ticks, paced_ticks=paced_ticks, peers=peers)
+    starts: list[ColdStart] = []
+    for kind in KINDS:
+        try:
+            starts.append(cold_start(kind, path))
+        except RuntimeError as error:
+            absent[f"cold start of {kind}"] = str(error)
+    today, machine = datetime.date.today(), this_machine()
+    return Certificate(date=today, machine=machine, ticks=tuple(times), starts=tuple(starts)), absent
+
+
+def certify(path: Path, certificate: Certificate) -> Bundle:
+    """Write a certificate into a bundle's manifest and model card and seal it anew; a signature is lost by that."""
+    bundle = read_bundle(path)
+    manifest = bundle.manifest.model_copy(update={"certificate": certificate})
+    files = {**bundle.files, MODEL_CARD: model_card(manifest).encode()}
+    return write_bundle(path, manifest, files, overwrite=True)
