@@ -53,9 +53,12 @@ class Policy:
         self.start_trial()
 
     @classmethod
-    def load(cls, path: str | Path) -> Policy:
-        """Read a bundle, folder or zip, and make it ready to step; raises `BundleError`."""
-        return cls(read_bundle(path))
+    def load(cls, path: str | Path, public_key: str | Path | None = None) -> Policy:
+        """Read a bundle, folder or zip, and make it ready to step; raises `BundleError`.
+
+        With a public key, also where the bundle is not signed by it; nothing of the graph is opened before.
+        """
+        return cls(read_bundle(path, public_key))
 
     def start_trial(self) -> None:
         """Return memory to its initial values and the last command to the safe one; the next step starts an episode."""
