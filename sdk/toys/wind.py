@@ -4,16 +4,27 @@
 
 Protocol: one episode of 75 steps from (0, 0), the position observed and no reward reported: what there is to learn
 shows in the motion. The closest of these families to a robot whose physics is not known.
+
+A blind policy meets the goal in one trial of 150. `shaping` adds potential-based rewards (Ng et al. 1999) to the
+training stream: they sum to the same number in every trial, whatever is done, so that the best policy stays the best.
+Held-out worlds never pay them.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from pydantic import Field
 
 from sdk.toys.base import TaskKeys, Toy, ToySettings, ToyTrials
 
 GOAL, RADIUS = np.array([0.0, 1.0]), 0.03
 SPEED, STRONGEST = 0.1, 0.08
+
+
+class WindSettings(ToySettings):
+    """What training may be told beside the sparse reward."""
+
+    shaping: float = Field(default=0.0, ge=0, description="reward per unit of distance to the goal, in training only")
 
 
 class WindTrials(ToyTrials):
@@ -22,6 +33,10 @@ class WindTrials(ToyTrials):
     obs_size = action_size = context_size = 2
     episodes, episode_steps = 1, 75
     reads_reward = False
+
+    def __init__(self, settings: WindSettings, size: int, *, seed: int, stream: str = "train") -> None:
+        self._shaping = settings.shaping if stream == "train" else 0.0
+        super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         side = 2 * keys.uniform("wind", 2) - 1
@@ -35,9 +50,16 @@ class WindTrials(ToyTrials):
         return self.pos.copy()
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        before = self._distance()
         self.pos = self.pos + SPEED * sent + self.wind
-        inside = np.linalg.norm(self.pos - GOAL, axis=-1) <= RADIUS
-        return inside, inside
+        after = self._distance()
+        inside = after <= RADIUS
+        last = self.t == self.trial_steps - 1
+        return inside + self._shaping * (before - (0.0 if last else after)), inside
+
+    def _distance(self) -> np.ndarray:
+        distance: np.ndarray = np.linalg.norm(self.pos - GOAL, axis=-1)
+        return distance
 
 
-TOY = Toy("wind", "Dorfman et al. 2021", "reach a known goal in an unknown wind", ToySettings, WindTrials)
+TOY = Toy("wind", "Dorfman et al. 2021", "reach a known goal in an unknown wind", WindSettings, WindTrials)

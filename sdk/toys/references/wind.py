@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from robots.trial import TrialStep
-from sdk.toys.base import ToySettings, ToyTrials
+from sdk.toys.base import ToyTrials
 from sdk.toys.references.base import Blind, Known, Random, play
-from sdk.toys.wind import GOAL, RADIUS, SPEED, STRONGEST, WindTrials
+from sdk.toys.wind import GOAL, RADIUS, SPEED, STRONGEST, WindSettings, WindTrials
 
 
 def best_return(wind: np.ndarray) -> np.ndarray:
@@ -54,7 +54,7 @@ class FirstStep(Blind):
             self._wind = step.final_obs - self._before - SPEED * step.sent_action
 
 
-def references(settings: ToySettings, tasks: int = 20_000, seed: int = 0) -> dict[str, Known]:
+def references(settings: WindSettings, tasks: int = 20_000, seed: int = 0) -> dict[str, Known]:
     """Return the oracle, the controller that identifies the wind, the one that does not, and random play."""
     worlds = WindTrials(settings, tasks, seed=seed, stream="references")
     players = {"first_step": FirstStep(), "wind_blind": WindBlind(), "random": Random(seed)}

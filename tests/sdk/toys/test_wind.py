@@ -3,15 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdk.toys.base import ToySettings
 from sdk.toys.references.base import Known, play
 from sdk.toys.references.wind import FirstStep, best_return, oracle, references
-from sdk.toys.wind import STRONGEST, WindTrials
+from sdk.toys.wind import STRONGEST, WindSettings, WindTrials
 
 
 @pytest.fixture(scope="module")
 def known() -> dict[str, Known]:
-    return references(ToySettings())
+    return references(WindSettings())
 
 
 def test_the_oracle(known: dict[str, Known]) -> None:
@@ -22,7 +21,7 @@ def test_the_oracle(known: dict[str, Known]) -> None:
 
 def test_one_step_that_identifies_the_wind_is_enough(known: dict[str, Known]) -> None:
     assert known["first_step"].total == pytest.approx(62.26, abs=3 * known["first_step"].standard_error)
-    worlds = WindTrials(ToySettings(), 5000, seed=1)
+    worlds = WindTrials(WindSettings(), 5000, seed=1)
     reached = play(worlds, FirstStep(), range(5000))[:, 0]
     lost = best_return(worlds.wind) - reached
     assert lost.min() >= 0
@@ -41,9 +40,22 @@ def test_the_best_return_by_hand() -> None:
 
 
 def test_the_motion_tells_the_wind_and_no_reward_is_needed() -> None:
-    worlds = WindTrials(ToySettings(), 100, seed=0)
+    worlds = WindTrials(WindSettings(), 100, seed=0)
     assert worlds.reads_reward is False
     obs, context = worlds.begin(range(100))
     step = worlds.step(np.zeros((100, 2)))
     np.testing.assert_allclose(step.obs - obs, STRONGEST * context, atol=1e-6)
     assert np.abs(context).max() <= 1
+
+
+def shaped_return(stream: str) -> np.ndarray:
+    worlds = WindTrials(WindSettings(shaping=0.5), 50, seed=0, stream=stream)
+    worlds.begin(range(50))
+    rng = np.random.default_rng(0)
+    steps = [worlds.step(rng.uniform(-1, 1, (50, 2))) for _ in range(worlds.trial_steps)]
+    return np.sum([step.reward - step.success for step in steps], axis=0)
+
+
+def test_shaping_adds_the_same_to_every_trial_whatever_is_done_and_nothing_to_held_out_ones() -> None:
+    np.testing.assert_allclose(shaped_return("train"), 0.5, atol=1e-5)  # the distance at the start, which is 1
+    assert not shaped_return("held_out").any()
