@@ -7,7 +7,7 @@
 | 1     | kind     | see `Kind`                                                             |
 | 2     | flags    | bits below; all others are zero                                        |
 | 4     | sequence | number of the reading, or of the reading that a command answers        |
-| 8     | time     | float64, the robot's clock [s]                                         |
+| 8     | time     | float64, the robot's clock [s]; a COMMAND repeats its reading's        |
 | 2     | size     | bytes of payload                                                       |
 | size  | payload  | float64 values (SENSE, COMMAND), UTF-8 JSON object (handshake), or none |
 | 4     | check    | CRC32 of everything before it                                          |

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import SplitResult, urlsplit
 
 from domain_rand.schema import ConfigError, nearest
 from robots.contract import Contract
-from robots.safety import safe_command
+from robots.safety import UnsafeCommand, safe_command
 
 
 class DriverError(RuntimeError):
@@ -91,7 +92,10 @@ class Driver(Protocol):
         """Return the newest reading not yet returned; raises `DriverTimeout` when none comes."""
 
     def write(self, command: Mapping[str, float]) -> dict[str, float]:
-        """Answer the last reading with a command per joint; returns what was sent."""
+        """Answer the last reading with a command per joint; returns what was sent: it may have been limited.
+
+        Raises `DriverError` for a missing or unknown joint, `UnsafeCommand` for a value that is not finite.
+        """
 
     def stop(self) -> dict[str, float]:
         """Answer with the safe command, whatever state the line is in; never raises. Returns what was sent."""
@@ -148,6 +152,24 @@ def in_order(command: Mapping[str, float], joint_names: Sequence[str]) -> list[f
     if len(command) != len(joint_names) or any(name not in command for name in joint_names):
         raise DriverError(f"command for joints {', '.join(command)}; the robot has {', '.join(joint_names)}")
     return [float(command[name]) for name in joint_names]
+
+
+def limited_command(command: Mapping[str, float], contract: Contract) -> list[float]:
+    """Return the values in joint order, moved into the contract's limits; its rate limit is kept by who commands.
+
+    Raises `DriverError` naming a missing or unknown joint, `UnsafeCommand` for a value that is not finite.
+    """
+    values = in_order(command, contract.joint_names)
+    if not all(map(isfinite, values)):
+        raise UnsafeCommand(f"command {dict(command)} is not finite; nothing was sent")
+    return [min(max(value, low), high) for value, (low, high) in zip(values, contract.command_limits, strict=True)]
+
+
+def required(contract: Contract | None, url: SplitResult) -> Contract:
+    """Return the contract that a robot which cannot tell its own is driven by; raises `ConfigError` without one."""
+    if contract is None:
+        raise ConfigError(f"{url.geturl()}: this robot does not tell its contract; open it with a bundle's")
+    return contract
 
 
 def query_options(url: SplitResult, valid: Mapping[str, type]) -> dict[str, Any]:

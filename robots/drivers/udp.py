@@ -12,7 +12,16 @@ from urllib.parse import SplitResult
 
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
-from robots.drivers.base import DriverError, DriverTimeout, Features, Reading, address, check_contract, in_order
+from robots.drivers.base import (
+    DriverError,
+    DriverTimeout,
+    Features,
+    Reading,
+    address,
+    check_contract,
+    in_order,
+    limited_command,
+)
 from robots.packets import (
     EPISODE_START,
     MAX_PACKET,
@@ -78,7 +87,7 @@ class UdpDriver:
             line.close()
             raise ConfigError(f"{self.url}: {error}") from None
         line.setblocking(False)
-        self._sequence = 0
+        self._sequence, self._time = 0, 0.0
         self._answer: bytes | None = None
         return line
 
@@ -117,10 +126,10 @@ class UdpDriver:
         return self._reading(newest, starts)
 
     def write(self, command: Mapping[str, float]) -> dict[str, float]:
-        """Answer the last reading; returns what was sent. Raises `DriverError` for a missing or unknown joint."""
+        """Answer the last reading; returns what was sent: with a contract, inside its limits."""
         names = self._connected().joint_names
-        values = in_order(command, names)
-        self._reply(Packet(Kind.COMMAND, self._sequence, 0.0, 0, values))
+        values = limited_command(command, self._contract) if self._contract else in_order(command, names)
+        self._reply(Packet(Kind.COMMAND, self._sequence, self._time, 0, values))
         return dict(zip(names, values, strict=True))
 
     def stop(self) -> dict[str, float]:
@@ -158,7 +167,7 @@ class UdpDriver:
             elif packet.kind is Kind.SENSE and len(packet.values) != width:
                 self.bad_packets += 1
             else:
-                self._sequence, self._answer = packet.sequence, None
+                self._sequence, self._time, self._answer = packet.sequence, packet.time, None
                 return packet
         return None
 
