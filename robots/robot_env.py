@@ -54,7 +54,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self._stream = stream
         self._seed, self._world = 0, -1
         self._view = self.robot.view
-        self._affine = list(zip(self.contract.action.offset, self.contract.action.scale, strict=True))
+        self._offset, self._scale = self.contract.action.offset, self.contract.action.scale
 
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
@@ -108,13 +108,27 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.robot.refresh()
         self._change_time = self._changes[-1].time if self._changes else inf
 
+    def switch(self, params: Mapping[str, float]) -> None:
+        """Give hidden parameters other physical values, from now to the end of this world, whatever was drawn.
+
+        Raises `ConfigError` for an unknown name, `ValueError` for a value outside physics; nothing has changed then.
+        """
+        context = self.randomization.changed(self.context, params)
+        self.applied |= self.randomization.apply(context, self.robot, params)
+        self.context, self._fixed = context, {**(self._fixed or {}), **params}
+        self._changes = [
+            change._replace(values={name: value for name, value in change.values.items() if name not in params})
+            for change in self._changes
+        ]
+        self.robot.refresh()
+
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period. Raises `UnsafeCommand` when the action is not finite."""
         normalized = action.tolist()
         if not all(map(isfinite, normalized)):
             raise UnsafeCommand(f"action {normalized} is not finite")
-        pairs = zip(self._affine, normalized, strict=True)
-        return self.step_command([o + s * (1.0 if a > 1.0 else -1.0 if a < -1.0 else a) for (o, s), a in pairs])
+        rows = zip(self._offset, self._scale, normalized, strict=True)
+        return self.step_command([o + s * (1.0 if a > 1.0 else -1.0 if a < -1.0 else a) for o, s, a in rows])
 
     def step_command(self, command: Sequence[float]) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period under a command in the contract's unit and joint order, as a driver gives it.

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import errno
-import select
 import socket
+from collections import deque
 from time import monotonic
 
 from domain_rand.schema import ConfigError
 from robots.drivers.base import Features, mismatch
 from robots.drivers.udp import welcome
-from robots.packets import MAX_PACKET, PROTOCOL, Kind, Packet, PacketError, encode, parse
+from robots.packets import PROTOCOL, Kind, Packet, PacketError, encode, parse
+from robots.twin.faults import Faults
+from robots.twin.line import Address, Line, LineCount
 
-Address = tuple[str, int]
+RECENT = 256
+"""So many readings back, a second answer is known for a duplicate."""
+
 SILENCE = 1.0
 """A client not heard for this long [s] may be replaced by another."""
 
@@ -20,22 +24,31 @@ SILENCE = 1.0
 class RobotLink:
     """A bound UDP port; `client` is the policy that drives, None before one has come and after it said goodbye.
 
-    Counts: `clients` that joined, `late_commands` that answered an earlier reading, `bad_packets` that were none, came
-    from a stranger or answered the future.
+    Counts: `clients` that joined, `late_commands` that answered an earlier reading, `duplicate_packets` that had come
+    before, `bad_packets` that were none, came from a stranger or answered the future. `line` counts what its `faults`
+    did.
     """
 
-    def __init__(self, host: str, port: int, features: Features) -> None:
+    def __init__(self, host: str, port: int, features: Features, faults: Faults | None = None) -> None:
         self.client: Address | None = None
-        self.clients = self.late_commands = self.bad_packets = 0
+        self.clients = self.late_commands = self.duplicate_packets = self.bad_packets = 0
         self._features = features
         self._heard = 0.0
-        self._socket = _bind(host, port)
-        self.port: int = self._socket.getsockname()[1]
+        self._taken: deque[int] = deque(maxlen=RECENT)
+        self._ended = 0
+        bound = _bind(host, port)
+        self.port: int = bound.getsockname()[1]
+        self._line = Line(bound, faults or Faults())
+
+    @property
+    def line(self) -> dict[str, LineCount]:
+        """What became of the packets, by direction."""
+        return self._line.counts
 
     def wait_for_client(self, timeout: float | None) -> bool:
         """Wait until a policy drives, at most `timeout` s (None: for ever); returns whether one does."""
         deadline = None if timeout is None else monotonic() + timeout
-        while self.client is None and self._wait(deadline):
+        while self.client is None and self._line.wait(deadline):
             self._receive()
         return self.client is not None
 
@@ -45,8 +58,11 @@ class RobotLink:
             self._send(packet, self.client)
 
     def answer(self, sequence: int, deadline: float) -> Packet | None:
-        """Return the COMMAND for this reading or a STOP for any; None at `deadline` (monotonic clock) or on goodbye."""
-        while self._wait(deadline):
+        """Return the COMMAND for this reading or a STOP for any; None at `deadline` (monotonic clock) or on goodbye.
+
+        The STOP that has acknowledged the end of a trial is not one for the next.
+        """
+        while self._line.wait(deadline):
             packet = self._receive()
             if packet is None:
                 if monotonic() > deadline:  # a flood of noise must not hold the schedule up
@@ -54,31 +70,44 @@ class RobotLink:
                 continue
             if packet.kind is Kind.BYE:
                 return None
-            if packet.kind is Kind.STOP or (packet.kind is Kind.COMMAND and packet.sequence == sequence):
+            if packet.kind is Kind.STOP and not 0 < packet.sequence <= self._ended:
+                return packet
+            if packet.kind is Kind.COMMAND and packet.sequence == sequence:
+                self._taken.append(sequence)
                 return packet
             self._count(packet, sequence)
         return None
 
+    def end(self, sequence: int) -> None:
+        """Note that this END has been acknowledged: whatever answers it, or an earlier reading, comes too late."""
+        self._ended = sequence
+
+    def rest(self, deadline: float) -> None:
+        """Let time pass until `deadline` (monotonic clock)."""
+        self._line.rest(deadline)
+
     def close(self) -> None:
         """Free the port; safe to call twice."""
-        self._socket.close()
+        self._line.close()
 
     def _count(self, packet: Packet, sequence: int) -> None:
-        if packet.kind is Kind.COMMAND and packet.sequence < sequence:
+        if packet.kind is Kind.STOP or packet.sequence in self._taken:
+            self.duplicate_packets += 1
+        elif packet.kind is Kind.COMMAND and packet.sequence < sequence:
             self.late_commands += 1
+            self._taken.append(packet.sequence)
         else:
             self.bad_packets += 1
 
-    def _wait(self, deadline: float | None) -> bool:
-        left = None if deadline is None else max(0.0, deadline - monotonic())
-        return bool(select.select([self._socket], [], [], left)[0])
-
     def _receive(self) -> Packet | None:
         """Read one datagram that is here; returns it if it is the client's own, after any handshake is dealt with."""
+        arrived = self._line.receive()
+        if arrived is None:
+            return None
+        data, sender = arrived
         try:
-            data, sender = self._socket.recvfrom(MAX_PACKET + 1)
             packet = parse(data)
-        except (PacketError, ConnectionError, BlockingIOError):
+        except PacketError:
             self.bad_packets += 1
             return None
         if packet.kind is Kind.HELLO:
@@ -114,10 +143,7 @@ class RobotLink:
         return None
 
     def _send(self, packet: Packet, receiver: Address) -> None:
-        try:
-            self._socket.sendto(encode(packet), receiver)
-        except OSError:
-            return  # like a lost packet: the client is gone, or its buffer full
+        self._line.send(encode(packet), receiver)
 
 
 def _bind(host: str, port: int) -> socket.socket:

@@ -6,17 +6,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from domain_rand.schema import ConfigError
+import numpy as np
+
+from domain_rand.parameters import combine
+from domain_rand.schema import ConfigError, nearest
 from robots.effects import effect_named
 from robots.robot_env import RobotEnv
+from robots.twin.faults import Faults
 
 
 @dataclass(frozen=True)
 class WorldScore:
     """One trial in one world: return per episode, and whether each episode that ended did so on target.
 
-    `params` are the world's hidden parameters in physical units. An incomplete trial was given up; its last return is
-    that of a part of an episode.
+    `params` are the world's hidden parameters in physical units, as they were at the start. `per_phase` are the returns
+    before, between and after the switches of hidden parameters, `phase_ticks` how long each phase was. An incomplete
+    trial was given up; its last return is that of a part of an episode.
     """
 
     world: int
@@ -25,6 +30,8 @@ class WorldScore:
     success: tuple[bool, ...]
     ticks: int
     complete: bool
+    per_phase: tuple[float, ...] = ()
+    phase_ticks: tuple[int, ...] = ()
 
     @property
     def total(self) -> float:
@@ -41,10 +48,18 @@ class ScoredTrials:
     """Worlds played one after the other, `episodes × horizon` control steps each, as in training.
 
     `observation` is float32 `[obs]`, what the policy is to answer next; `trial_start` and `episode_start` belong to it.
+    Of `faults`, those of sensors and machine act here. Raises `ConfigError` for a signal or parameter not there.
     """
 
     def __init__(
-        self, robot: str, worlds: Iterable[int], seed: int, stream: str, effect: str, task: str | None = None
+        self,
+        robot: str,
+        worlds: Iterable[int],
+        seed: int,
+        stream: str,
+        effect: str,
+        task: str | None = None,
+        faults: Faults | None = None,
     ) -> None:
         self._env = RobotEnv(robot, stream=stream, effect=effect_named(effect), task=task)
         self._seed = seed
@@ -55,6 +70,12 @@ class ScoredTrials:
         self.trial_steps = self._env.spec_of_robot.task.episodes * self._env.horizon
         self.scores: list[WorldScore] = []
         self.running = False
+        self._faults = faults or Faults()
+        try:
+            check_faults(self._faults, self._env)
+        except ConfigError:
+            self._env.close()
+            raise
 
     @property
     def left(self) -> int:
@@ -69,9 +90,13 @@ class ScoredTrials:
     def begin(self) -> None:
         """Begin the next world's trial."""
         self.world = self._waiting.pop(0)
-        self.observation, info = self._env.reset(seed=self._seed, options={"world": self.world})
+        observation, info = self._env.reset(seed=self._seed, options={"world": self.world})
         self._params: dict[str, float] = info["params"]
         self._returns, self._success, self._ticks = [0.0], list[bool](), 0
+        self._phases, self._phase_ticks = [0.0], [0]
+        self._switches = sorted(self._faults.switch, key=lambda switch: switch.at)
+        self._frozen: dict[int, np.ndarray] = {}
+        self.observation = self._sensed(observation)
         self.trial_start = self.episode_start = self.running = True
 
     def step(self, command: Sequence[float]) -> list[float]:
@@ -79,12 +104,15 @@ class ScoredTrials:
 
         Raises `UnsafeCommand`, with nothing moved, when the command is not finite or has the wrong size.
         """
+        self._switch()
         observation, reward, terminated, truncated, _ = self._env.step_command(command)
         sent = self.held
-        self.observation = observation
         self.trial_start = self.episode_start = False
         self._returns[-1] += float(reward)
+        self._phases[-1] += float(reward)
+        self._phase_ticks[-1] += 1
         self._ticks += 1
+        self.observation = self._sensed(observation)
         if terminated or truncated:
             self._success.append(bool(self._env.success))
         if self._ticks == self.trial_steps:
@@ -108,11 +136,60 @@ class ScoredTrials:
         self._env.close()
 
     def _next_episode(self) -> None:
-        self.observation = self._env.begin_episode(len(self._returns))
+        self.observation = self._sensed(self._env.begin_episode(len(self._returns)))
         self.episode_start = True
         self._returns.append(0.0)
 
     def _finish(self, complete: bool) -> None:
         self.running = False
         returns, success = tuple(self._returns), tuple(self._success)
-        self.scores.append(WorldScore(self.world, self._params, returns, success, self._ticks, complete))
+        phases, lengths = tuple(self._phases), tuple(self._phase_ticks)
+        self.scores.append(
+            WorldScore(self.world, self._params, returns, success, self._ticks, complete, phases, lengths)
+        )
+
+    @property
+    def _time(self) -> float:
+        """Time since the trial began [s]."""
+        return self._ticks * self.contract.control_dt + 1e-9
+
+    def _switch(self) -> None:
+        """Let hidden parameters change whose time has come; a new phase begins where something has been scored."""
+        while self._switches and self._switches[0].at <= self._time:
+            self._env.switch(self._switches.pop(0).params)
+            if self._phase_ticks[-1]:
+                self._phases.append(0.0)
+                self._phase_ticks.append(0)
+
+    def _sensed(self, observation: np.ndarray) -> np.ndarray:
+        """Return what arrives of an observation: a frozen signal stays as it was when it froze."""
+        if not self._faults.freeze:
+            return observation
+        observation = observation.copy()
+        for number, freeze in enumerate(self._faults.freeze):
+            where = self.contract.signal_slices[freeze.signal]
+            if freeze.start <= self._time and (freeze.stop is None or self._time < freeze.stop):
+                observation[where] = self._frozen.setdefault(number, observation[where].copy())
+        return observation
+
+
+def check_faults(faults: Faults, env: RobotEnv) -> None:
+    """Raise `ConfigError` for a fault of a signal or a parameter that the robot does not have."""
+    signals, parameters = env.contract.signal_names, env.randomization.names
+    for freeze in faults.freeze:
+        if freeze.signal not in signals:
+            raise ConfigError(f"faults.freeze: no signal '{freeze.signal}'; {nearest(freeze.signal, signals)}")
+    for name, value in (item for switch in faults.switch for item in switch.params.items()):
+        if name not in parameters:
+            raise ConfigError(f"faults.switch: no parameter '{name}'; {nearest(name, parameters)}")
+        _check_value(name, value, env)
+
+
+def _check_value(name: str, value: float, env: RobotEnv) -> None:
+    entry, robot = env.randomization.parameters[name], env.robot
+    row = entry.row
+    for target in entry.targets(name, robot.names(row.group)):
+        try:
+            row.check(combine(entry.op, robot.nominal(row.group, target, row.field), value), target)
+        except ValueError as error:
+            raise ConfigError(f"faults.switch: {name} = {value:g}: {error}") from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
-from time import monotonic, sleep
+from time import monotonic
 from typing import Any, Literal
 
 from pydantic import Field
@@ -18,6 +18,8 @@ from domain_rand.schema import Schema
 from robots.drivers.base import Features
 from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet
 from robots.safety import UnsafeCommand
+from robots.twin.faults import Faults
+from robots.twin.line import LineCount
 from robots.twin.link import RobotLink
 from robots.twin.scored import ScoredTrials, WorldScore
 
@@ -40,6 +42,7 @@ class TwinSettings(Schema):
     pace: Literal["realtime", "lockstep"] = "realtime"
     watchdog: float = Field(default=0.2, gt=0, description="time without commands after which the safe one is taken")
     client_timeout: float = Field(default=10.0, gt=0, description="time to wait for a client that has gone silent")
+    faults: Faults = Field(default=Faults(), description="what goes wrong with line, sensors and machine")
 
 
 @dataclass
@@ -48,7 +51,8 @@ class TwinScore:
 
     `missed_commands` counts periods without their command, `late_commands` those that came after all, `safe_ticks`
     periods under the safe command by watchdog or STOP, `refused_commands` those not finite or of the wrong size,
-    `clamped_commands` those moved into limit and rate, `overruns` periods whose end this machine was too busy to meet.
+    `clamped_commands` those moved into limit and rate, `duplicate_packets` answers that came twice, `overruns` periods
+    whose end this machine was too busy to meet. `line` counts what the faults did to packets, by direction.
     """
 
     settings: TwinSettings
@@ -56,12 +60,14 @@ class TwinScore:
     ticks: int = 0
     missed_commands: int = 0
     late_commands: int = 0
+    duplicate_packets: int = 0
     refused_commands: int = 0
     clamped_commands: int = 0
     safe_ticks: int = 0
     overruns: int = 0
     bad_packets: int = 0
     clients: int = 0
+    line: dict[str, LineCount] = field(default_factory=dict)
     stopped: str = "all worlds played"
 
     @property
@@ -73,7 +79,9 @@ class TwinScore:
         """Return JSON-compatible data."""
         data = {f.name: getattr(self, f.name) for f in fields(self)}
         worlds = [world.plain() for world in self.worlds]
-        return data | {"settings": self.settings.plain(), "worlds": worlds, "mean_return": self.mean_return}
+        line = {direction: count.plain() for direction, count in self.line.items()}
+        data |= {"settings": self.settings.plain(), "worlds": worlds, "line": line}
+        return data | {"mean_return": self.mean_return}
 
 
 class Twin:
@@ -83,12 +91,12 @@ class Twin:
         self.settings = settings
         worlds = range(settings.first_world, settings.first_world + settings.worlds)
         self._trials = ScoredTrials(
-            settings.robot, worlds, settings.seed, settings.stream, settings.effect, settings.task
+            settings.robot, worlds, settings.seed, settings.stream, settings.effect, settings.task, settings.faults
         )
         self._dt = self._trials.contract.control_dt
         try:
             features = Features.of(self._trials.contract, settings.pace)
-            self._link = RobotLink(settings.host, settings.port, features)
+            self._link = RobotLink(settings.host, settings.port, features, settings.faults)
         except BaseException:
             self._trials.close()
             raise
@@ -109,7 +117,7 @@ class Twin:
             self._trials.abort()
             self._note("interrupted")
         self._score.worlds = self._trials.scores
-        for count in ("clients", "late_commands", "bad_packets"):
+        for count in ("clients", "late_commands", "duplicate_packets", "bad_packets", "line"):
             setattr(self._score, count, getattr(self._link, count))
         return self._score
 
@@ -144,6 +152,7 @@ class Twin:
         flags = TRIAL_END | (0 if self._trials.left else SESSION_END)
         if self._wait_for_answer(Packet(Kind.END, self._sequence, self._sequence * self._dt, flags)) is None:
             self._link.client = None
+        self._link.end(self._sequence)
 
     def _play_realtime(self) -> None:
         deadline = monotonic()
@@ -152,7 +161,7 @@ class Twin:
             self._score.overruns += monotonic() > deadline
             self._link.send(self._sense())
             self._act(self._answer_until(deadline))
-            sleep(max(0.0, deadline - monotonic()))
+            self._link.rest(deadline)
 
     def _answer_until(self, deadline: float) -> Packet | None:
         """Return the answer to this reading; a goodbye is none, and the period goes on to its deadline."""
