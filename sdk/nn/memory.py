@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from export.manifest import CarryState
@@ -16,6 +17,10 @@ class Memory(nn.Module):
 
     size: int
     carry_spec: tuple[CarryState, ...]
+
+    def initial_carry(self, size: int) -> Carry:
+        """Return the blank memory of `size` trials."""
+        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
 
     def step(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         """Return what it gives `[N, size]` after reading `x` `[N, inputs]`, and the next carry."""

@@ -87,7 +87,7 @@ class MemoryPolicy(nn.Module):
 
     def initial_carry(self, size: int) -> Carry:
         """Return the blank memory of `size` trials."""
-        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
+        return self.memory.initial_carry(size)
 
     def bind_context(self, context: Tensor) -> None:
         """Ignore the true contexts: this policy infers what it needs."""

@@ -12,10 +12,10 @@ from sdk.rl.learner import Learner
 from sdk.rl.ppo import PpoConfig
 
 
-def untrained(algo: str, sizes: Sizes, seed: int = 0, **policy: Any) -> Any:
-    """Return an algorithm's policy; `policy` holds settings of its networks."""
+def untrained(algo: str, sizes: Sizes, seed: int = 0, method: dict[str, Any] | None = None, **policy: Any) -> Any:
+    """Return an algorithm's policy; `policy` holds settings of its networks, `method` the algorithm's own."""
     torch.manual_seed(seed)
-    return find_algorithm(algo).build(sizes, TrainConfig(algo=algo, policy=PolicyConfig(**policy)))
+    return find_algorithm(algo).build(sizes, TrainConfig(algo=algo, policy=PolicyConfig(**policy), method=method or {}))
 
 
 def learner_of(algo: str, policy: Any, ppo: PpoConfig, **method: Any) -> Learner:
