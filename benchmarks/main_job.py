@@ -2,8 +2,8 @@
 
     python -m benchmarks.main_job [--demo runs/demo]
 
-Speeds are ratios within this run: an environment step against bare physics steps with the same substeps, a control
-tick against an identity graph.
+Speeds are ratios within this run: an environment step against the physics inside it, a control tick against an identity
+graph.
 """
 
 from __future__ import annotations
@@ -14,50 +14,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 
+from benchmarks.envs import speed
 from export.bundle import read_bundle
 from export.latency import measure
-from robots.robot_env import RobotEnv
 from sdk.config import resolve_config
 from sdk.demo import run_demo
 from sdk.results import Row, at_least, at_most, measured, write_result
 from sdk.statistics import Estimate
 from sdk.train import Progress, train
-
-STEPS, ROUNDS = 2000, 15
-
-
-def environment_speed(robot: str = "servo_arm") -> list[Row]:
-    """Compare environment steps with bare physics steps, in turns, so that both meet the same machine."""
-    env = RobotEnv(robot)
-    env.reset(seed=0)
-    action = np.full(env.action_space.shape, 0.3, dtype=np.float32)
-    rounds = [(_time_steps(env, action), _time_bare(env)) for _ in range(ROUNDS)]
-    env.close()
-    ratio = float(np.median([bare / full for full, bare in rounds]))
-    full, bare = np.min(rounds, axis=0)
-    return [
-        at_least(f"{robot}/steps_per_bare_physics", ratio, "ratio", 0.4),
-        measured(f"{robot}/steps_per_second", 1 / full, "steps/s/core", bare=1 / bare),
-    ]
-
-
-def _time_steps(env: RobotEnv, action: np.ndarray) -> float:
-    start = time.perf_counter()
-    for _ in range(STEPS):
-        if env.step(action)[3]:
-            env.begin_episode(1)
-    return (time.perf_counter() - start) / STEPS
-
-
-def _time_bare(env: RobotEnv) -> float:
-    step, per_period = env.robot.world.bare_step, env.spec_of_robot.physics_steps
-    start = time.perf_counter()
-    for _ in range(STEPS * per_period):
-        step()
-    return (time.perf_counter() - start) / STEPS
 
 
 def training_speed() -> list[Row]:
@@ -124,7 +90,7 @@ def main() -> None:
     folder = parser.parse_args().demo
     start = time.monotonic()
     summary = run_demo(folder, steps=None, worlds=200, seed=0, console=Console(stderr=True))
-    rows = [*outcome(summary), *environment_speed(), *tick_speed(folder / "rl2_bundle"), *training_speed()]
+    rows = [*outcome(summary), *speed("servo_arm"), *tick_speed(folder / "rl2_bundle"), *training_speed()]
     print(write_result("main_job", "python -m benchmarks.main_job", [0], time.monotonic() - start, rows))
 
 

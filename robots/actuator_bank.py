@@ -2,7 +2,7 @@
 
 A drive is linear until it saturates, `a − p · pos − d · vel`, and only `a` depends on the command: it is worked out
 once per command, and a physics step costs a few multiplications a joint. What a robot's drives do not have costs
-nothing: of three ways to run them, `refresh` picks the cheapest that is exact.
+nothing: of five ways to run them, `refresh` picks the cheapest that is exact.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from robots.actuators import (
 from robots.contract import Mode
 from robots.view import States
 
-Law = tuple[float, float, float, float, float, float, float]
-"""A drive: its torque is clip(c · command − e − p · pos − d · vel, ±limit), then come viscous and dry friction."""
+Law = tuple[float, float, float, float, float]
+"""A drive's (p, d, limit, viscous, coulomb): it gives clip(a − p · pos − d · vel, ±limit), less both frictions."""
 
 
 class ActuatorBank:
     """The drives of one robot, in contract joint order, passive joints last, with the command line that delays them.
 
     Once a control period `hold` takes the command for its physics steps; once a physics step `torque` answers the
-    motion. Parameters act from the next `start` or `refresh`.
+    motion. Parameters act from the next `start` or `refresh`. Beyond the first `acting` joints no torque is ever felt.
     """
 
     FIELDS = FIELDS
@@ -67,6 +67,11 @@ class ActuatorBank:
         self._delays = delays if len(set(delays)) > 1 else None
         self._planned: list[float] | None = None
         self._laws = list(map(self._law, self._now))
+        self._asks = list(map(self._ask, self._now))
+        self._motor_rows = [(d.strength, d.gain, d.dead_band, d.torque_limit) for d in self._now]
+        self._viscous = [drive.viscous for drive in self._now]
+        passive_rub = any(drive.viscous or drive.coulomb for drive in self._now[self._driven :])
+        self.acting = len(self._now) if passive_rub else self._driven
         self._torques = self._choose()
 
     def hold(self, command: Sequence[float], physics_steps: int) -> None:
@@ -74,13 +79,14 @@ class ActuatorBank:
         self._line += [list(command)] * physics_steps
 
     def torque(self, states: States) -> list[float]:
-        """Return the joint torques [N·m] of the next physics step, at these joint states; call once a physics step."""
-        due = self._tick - self._delay
-        self._tick += 1
-        if self._delays is not None:
-            command = self._mixed(self._tick - 1, self._delays)
-        else:
+        """Return torques [N·m] of the first joints, those of the states, in the next physics step; call once a step."""
+        tick = self._tick
+        self._tick = tick + 1
+        if self._delays is None:
+            due = tick - self._delay
             command = self._line[due] if due >= 0 else self._first
+        else:
+            command = self._mixed(tick, self._delays)
         if command is not self._planned:
             self._plan(command)
         return self._torques(states)
@@ -90,24 +96,24 @@ class ActuatorBank:
 
     def _law(self, drive: Actuator) -> Law:
         factor = drive.gain * drive.strength
-        limit = drive.strength * drive.torque_limit
-        rest = limit, drive.viscous, drive.coulomb
-        if self._mode == "torque":
-            return factor, 0.0, 0.0, 0.0, *rest
-        d = factor * drive.kd
-        if self._mode == "velocity":
-            return d, 0.0, 0.0, d, *rest
-        p = factor * drive.kp
-        return p, p * drive.encoder_offset, p, d, *rest
+        p = factor * drive.kp if self._mode == "position" else 0.0
+        d = 0.0 if self._mode == "torque" else factor * drive.kd
+        return p, d, drive.strength * drive.torque_limit, drive.viscous, drive.coulomb
+
+    def _ask(self, drive: Actuator) -> tuple[float, float]:
+        """The line (slope, offset) from the command of a closed loop to `a` in its law."""
+        p, d, *_ = self._law(drive)
+        return (p, p * drive.encoder_offset) if self._mode == "position" else (d, 0.0)
 
     def _choose(self) -> Callable[[States], list[float]]:
         closed_loop = self._mode != "torque"
-        rubs = any(drive.viscous or drive.coulomb for drive in self._now)
+        dry = any(drive.coulomb for drive in self._now)
+        rubs = dry or any(self._viscous)
         if self._sag > 0.0 or any(_is_special(drive, closed_loop) for drive in self._now):
             return self._special
         if closed_loop:
             return self._closed_loop_rubbing if rubs else self._closed_loop
-        return self._open_loop_rubbing if rubs else self._open_loop
+        return self._open_loop_rubbing if dry else self._open_loop_viscous if rubs else self._open_loop
 
     def _plan(self, command: list[float]) -> None:
         """Work out what a command alone decides; passive joints are told nothing."""
@@ -116,32 +122,36 @@ class ActuatorBank:
             command = command + [0.0] * (len(self._now) - len(command))
         self._command = command
         if self._mode == "torque":
-            told = zip(command, self._now, strict=True)
-            self._motors = [d.strength * motor_torque(c, d.gain, d.dead_band, d.torque_limit) for c, d in told]
+            told = zip(command, self._motor_rows, strict=True)
+            self._motors = [s * motor_torque(c, gain, band, limit) for c, (s, gain, band, limit) in told]
         else:
-            self._rows = [(law[0] * c - law[1], *law[2:]) for law, c in zip(self._laws, command, strict=True)]
+            self._asked = [slope * c - offset for (slope, offset), c in zip(self._asks, command, strict=True)]
 
     def _open_loop(self, states: States) -> list[float]:
-        return self._motors
+        return self._motors[: len(states)]
+
+    def _open_loop_viscous(self, states: States) -> list[float]:
+        rows = zip(self._motors, self._viscous, states, strict=False)
+        return [motor - viscous * state[1] for motor, viscous, state in rows]
 
     def _open_loop_rubbing(self, states: States) -> list[float]:
         return [
             motor - (viscous * s[1] + coulomb * tanh(s[1] / COULOMB_VEL))
-            for motor, s, (_, _, _, _, _, viscous, coulomb) in zip(self._motors, states, self._laws, strict=True)
+            for motor, s, (_, _, _, viscous, coulomb) in zip(self._motors, states, self._laws, strict=False)
         ]
 
     # Plain loops: a comprehension that has to name its torque is a quarter slower.
 
     def _closed_loop(self, states: States) -> list[float]:
         torques = []
-        for (a, p, d, limit, _, _), (pos, vel, _, _) in zip(self._rows, states, strict=True):
+        for a, (p, d, limit, _, _), (pos, vel, _, _) in zip(self._asked, self._laws, states, strict=False):
             torque = a - p * pos - d * vel
             torques.append(limit if torque > limit else -limit if torque < -limit else torque)
         return torques
 
     def _closed_loop_rubbing(self, states: States) -> list[float]:
         torques = []
-        for (a, p, d, limit, viscous, coulomb), (pos, vel, _, _) in zip(self._rows, states, strict=True):
+        for a, (p, d, limit, viscous, coulomb), (pos, vel, _, _) in zip(self._asked, self._laws, states, strict=False):
             torque = a - p * pos - d * vel
             if torque > limit:
                 torque = limit
@@ -154,13 +164,13 @@ class ActuatorBank:
         """Every drive with everything it may have, in physical order."""
         motors = list(map(self._motor, self._command, states, self._now))
         if self._sag > 0.0:
-            left = 1.0 - self._sag * supply_load(motors, [law[4] for law in self._laws])
+            left = 1.0 - self._sag * supply_load(motors, [law[2] for law in self._laws])
             motors = [motor * left for motor in motors]
         dt = self._physics_dt
         return [
             (play.transmit(motor, drive.backlash, drive.reflected_inertia, dt) if drive.backlash > 0.0 else motor)
             + friction_torque(state[1], drive.viscous, drive.coulomb)
-            for motor, state, drive, play in zip(motors, states, self._now, self._plays, strict=True)
+            for motor, state, drive, play in zip(motors, states, self._now, self._plays, strict=False)
         ]
 
     def _motor(self, command: float, state: tuple[float, float, Any, Any], drive: Actuator) -> float:

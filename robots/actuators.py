@@ -57,7 +57,8 @@ def motor_torque(command: float, gain: float, dead_band: float, torque_limit: fl
     """Return the torque [N·m] of a motor told `command` [N·m]: nothing inside the dead band, saturated outside."""
     if -dead_band < command < dead_band:
         return 0.0
-    return min(max(gain * command, -torque_limit), torque_limit)
+    torque = gain * command
+    return torque_limit if torque > torque_limit else -torque_limit if torque < -torque_limit else torque
 
 
 def speed_limited(torque: float, joint_vel: float, torque_limit: float, speed_limit: float) -> float:

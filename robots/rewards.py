@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp
-from operator import mul, sub
+from math import dist, exp
+from operator import mul
 
 
 def closeness(error: float, sharpness: float) -> float:
@@ -14,8 +14,9 @@ def closeness(error: float, sharpness: float) -> float:
 
 def tolerance(value: float, low: float, high: float, margin: float) -> float:
     """Return 1 inside [low, high], falling smoothly outside to 0.1 at a distance of `margin`, all in one unit."""
-    outside = max(low - value, value - high, 0.0)
-    return 0.1 ** (outside / margin) ** 2
+    if low <= value <= high:
+        return 1.0
+    return 0.1 ** ((low - value if value < low else value - high) / margin) ** 2
 
 
 def upright(cosine: float) -> float:
@@ -25,13 +26,12 @@ def upright(cosine: float) -> float:
 
 def effort(action: Sequence[float]) -> float:
     """Return the sum of squared normalised actions: 0 at rest, 1 per joint at full command."""
-    return sum(a * a for a in action)
+    return sum(map(mul, action, action))
 
 
 def restlessness(action: Sequence[float], before: Sequence[float]) -> float:
     """Return the mean squared change of a normalised action: 0 when it stays, 4 when every joint reverses."""
-    changes = list(map(sub, action, before))
-    return sum(map(mul, changes, changes)) / len(action)
+    return dist(action, before) ** 2 / len(action)
 
 
 def nearness(error: float, reach: float) -> float:

@@ -85,7 +85,7 @@ class SimulatedRobot:
         if self._effect is None and not self.disturbances.active:
             steps = self._physics_steps
             self.bank.hold(sent, steps)
-            self.world.run(self.bank.torque, steps)
+            self.world.run(self.bank.torque, steps, self.bank.acting)
             self.time += self.contract.control_dt
         else:
             self._step_disturbed(sent)

@@ -82,12 +82,14 @@ class RobotView:
         self._index = {name: i for i, name in enumerate(world.joint_names)}
         self._has_passive = len(world.joint_names) > self.joint_count
         self._base: _BaseInBody | None = None
+        self._links: dict[str, tuple[Vec3, Quat]] = {}
         self._default = [joint.default_pos for joint in contract.joints]
-        self._affine = list(zip(contract.action.offset, contract.action.scale, strict=True))
+        self._offset, self._scale = list(contract.action.offset), list(contract.action.scale)
 
     def refresh(self) -> None:
         """Forget what was read: the world has moved on."""
         self._base = None
+        self._links = {}
 
     # joints [rad, rad/s, N·m]; of a prismatic one [m, m/s, N]
 
@@ -199,11 +201,11 @@ class RobotView:
 
     def link_pos_world(self, link: str) -> Vec3:
         """Position of a link's frame [m, world]."""
-        return self._world.link_pose(link)[0]
+        return (self._links.get(link) or self._read_link(link))[0]
 
     def link_quat_xyzw(self, link: str) -> Quat:
         """Orientation of a link's frame: from it to the world's."""
-        return self._world.link_pose(link)[1]
+        return (self._links.get(link) or self._read_link(link))[1]
 
     def link_lin_vel_world(self, link: str) -> Vec3:
         """Velocity of a link's frame [m/s, world]."""
@@ -230,12 +232,17 @@ class RobotView:
     @property
     def last_action(self) -> list[float]:
         """What was sent in the last period (nothing yet: the safe command), as a normalised action."""
-        return [(c - o) / s for c, (o, s) in zip(self.sent_command, self._affine, strict=True)]
+        return [(c - o) / s for c, o, s in zip(self.sent_command, self._offset, self._scale, strict=True)]
 
     @property
     def _actuated(self) -> States:
         states = self._world.states
         return states[: self.joint_count] if self._has_passive else states
+
+    def _read_link(self, link: str) -> tuple[Vec3, Quat]:
+        """Read a link once a control period: a reward and a signal may both ask for it."""
+        self._links[link] = pose = self._world.link_pose(link)
+        return pose
 
     def _read_base(self) -> _BaseInBody:
         """Read the base once a control period: everything about it is asked for several times."""

@@ -16,7 +16,7 @@ from robots.bullet.payload import Payload
 from robots.bullet.properties import Properties
 from robots.bullet.rotors import Rotors
 from robots.model import Camera, Model, model_path
-from robots.rotation import Quat, Vec3, cross, inverse, multiply, rotate, rotate_back
+from robots.rotation import IDENTITY, Quat, Vec3, cross, inverse, multiply, rotate, rotate_back
 from robots.view import BaseState, States
 
 Pose = tuple[Vec3, Quat]
@@ -73,6 +73,7 @@ class BulletWorld:
         self._root_inertial: Pose = root[3], root[4]
         # from the root's frame to its centre of mass, seen from the latter's axes; and back from these axes
         self._arm, self._back = rotate_back(root[4], root[3]), inverse(root[4])
+        self._centred = self._root_inertial == ((0.0, 0.0, 0.0), IDENTITY)
         self._loaded = pybullet.getBasePositionAndOrientation(self._uid, physicsClientId=client)
         self._objects_loaded = {
             uid: pybullet.getBasePositionAndOrientation(uid, physicsClientId=client) for uid in self._objects.values()
@@ -174,19 +175,21 @@ class BulletWorld:
         _step(client)
         self.states, self.torques = _joint_states(uid, index, client), asked
 
-    def run(self, torque: Callable[[States], Sequence[float]], steps: int) -> None:
+    def run(self, torque: Callable[[States], Sequence[float]], steps: int, acting: int | None = None) -> None:
         """Take `steps` physics steps, each under the joint torques [N·m] that `torque` returns for the states then.
 
-        The inner loop of every environment: it differs from calling `step` in its speed only.
+        It is asked about the first `acting` joints alone, as the others' torques are zero. The inner loop of every
+        environment: it differs from calling `step` in its speed only.
         """
-        uid, index, client, states = self._uid, self._index, self._client, self.states
+        uid, index, client = self._uid, self._index, self._client
         if self._rotors is not None:
-            torque = self._rotors.around(torque)
-        for _ in range(steps):
+            torque, acting = self._rotors.around(torque), None
+        asked, states = index[:acting], self.states[:acting]
+        for left in range(steps - 1, -1, -1):
             torques = torque(states)
-            _set_motors(uid, index, _TORQUE, torques, torques, torques, torques, torques, client)
+            _set_motors(uid, asked, _TORQUE, torques, torques, torques, torques, torques, client)
             _step(client)
-            states = _joint_states(uid, index, client)
+            states = _joint_states(uid, asked if left else index, client)
         self.states, self.torques = states, torques if self._rotors is None else self._rotors.asked
 
     def push(self, force_world: Sequence[float]) -> None:
@@ -194,10 +197,6 @@ class BulletWorld:
         uid, link, client = self._uid, self._body.base_link, self._client
         centre = (pybullet.getBasePositionAndOrientation(uid, client) if link == -1 else self._link(link))[0]
         pybullet.applyExternalForce(uid, link, force_world, centre, pybullet.WORLD_FRAME, client)
-
-    def bare_step(self) -> None:
-        """Advance the simulation with nothing around it: the limit that environment speed is measured against."""
-        pybullet.stepSimulation(self._client)
 
     @property
     def handle(self) -> tuple[int, int]:
@@ -265,6 +264,8 @@ class BulletWorld:
         client = self._client
         centre, orientation = pybullet.getBasePositionAndOrientation(self._uid, client)
         linear, angular = pybullet.getBaseVelocity(self._uid, client)
+        if self._centred:
+            return BaseState(centre, orientation, linear, angular)
         x, y, z = arm = rotate(orientation, self._arm)
         a, b, c = cross(angular, arm)
         pos = centre[0] - x, centre[1] - y, centre[2] - z
@@ -277,7 +278,7 @@ class BulletWorld:
         if index == -1:
             pose = pybullet.getBasePositionAndOrientation(self._uid, self._client)
             return _link_frame(pose, self._root_inertial)
-        state = self._link(index)
+        state = pybullet.getLinkState(self._uid, index, 0, 1, self._client)
         return state[4], state[5]
 
     def link_vel(self, link: str) -> tuple[Vec3, Vec3]:

@@ -194,3 +194,20 @@ def test_torque_is_what_the_joint_felt_last(robot: SimulatedRobot) -> None:
     assert robot.view.joint_torque == [0.0]
     robot.step([5.0])
     assert 4.5 < robot.view.joint_torque[0] < 5.0
+
+
+@pytest.mark.parametrize(("rubbing", "acting"), [(0.0, 6), (2.0, 9)])
+def test_joints_that_feel_no_torque_are_left_alone_and_nothing_changes(rubbing: float, acting: int) -> None:
+    robot = SimulatedRobot(load_robot("half_cheetah")[0])
+    moved = []
+    for alone in (True, False):
+        robot.write("joint", "ignorey", "viscous", rubbing)
+        robot.start(Start(), np.random.default_rng(0))
+        assert robot.bank.acting == acting
+        for k in range(20):
+            robot.bank.hold([50.0 * (-1) ** k] * 6, 4)
+            robot.world.run(robot.bank.torque, 4, robot.bank.acting if alone else None)
+        moved.append(robot.world.joint_pos + robot.world.joint_vel)
+    robot.close()
+    assert len(moved[0]) == 18
+    assert moved[0] == moved[1]

@@ -71,6 +71,14 @@ def test_the_view_moves_on_with_the_robot(a1: SimulatedRobot) -> None:
     assert a1.view.time == pytest.approx(0.02)
 
 
+def test_a_link_is_read_once_a_control_period_and_anew_in_the_next(a1: SimulatedRobot) -> None:
+    before = a1.view.link_pos_world("FR_toe")
+    assert a1.view.link_pos_world("FR_toe") is before
+    a1.step(a1.limiter.last)
+    after = a1.view.link_pos_world("FR_toe")
+    assert after == a1.world.link_pose("FR_toe")[0] != before
+
+
 def test_links_and_contacts(a1: SimulatedRobot) -> None:
     view = a1.view
     toe, trunk = view.link_pos_world("FR_toe"), view.link_pos_world("trunk")
