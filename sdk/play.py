@@ -84,6 +84,13 @@ def run_player(folder: Path) -> Player:
     return play
 
 
+def task_of_run(folder: Path) -> str | None:
+    """Return the task a run was trained for; None: its robot's default one. Raises `ConfigError`."""
+    from sdk.checkpoint import RunFolder
+
+    return RunFolder(folder).config().task
+
+
 def frame_count(robot: str, task: str | None, seconds: float) -> int:
     """Return the number of pictures in a film; raises `ConfigError` as `load_robot`."""
     return ceil(seconds / _picture_dt(load_robot(robot, task)[0].contract.control_dt))

@@ -61,7 +61,7 @@ def play(
     random: Annotated[bool, typer.Option("--random", help="Play at random; the default.")] = False,
     to: Annotated[Path, typer.Option("--to", "-o", help="The picture, a .gif.")] = Path("play.gif"),
     seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long the robot is watched [s].")] = 6.0,
-    task: Task = None,
+    task: Annotated[str | None, typer.Option(help="Task; default: that of --run, or the robot's own.")] = None,
     seed: Seed = 0,
     width: Annotated[
         int, typer.Option(min=64, max=1280, help="Width of the picture; its height is 3/4 of that.")
@@ -69,11 +69,13 @@ def play(
     as_json: Json = False,
 ) -> None:
     """Film a robot without a screen: a GIF with its command, its state and its return."""
-    from sdk.play import bundle_player, film, frame_count, random_player, run_player
+    from sdk.play import bundle_player, film, frame_count, random_player, run_player, task_of_run
     from sdk.progress import bar
 
     if sum((run is not None, bundle is not None, random)) > 1:
         raise typer.BadParameter("choose one of --run, --bundle and --random")
+    if run is not None and task is None:
+        task = task_of_run(run)
     player = run_player(run) if run else bundle_player(bundle) if bundle else random_player(seed)
     with bar(f"filming {robot}", frame_count(robot, task, seconds), err) as report:
         facts = film(robot, player, to, seconds=seconds, task=task, seed=seed, width=width, report=report)

@@ -13,6 +13,7 @@ from domain_rand.schema import ConfigError
 from sdk.evaluate import evaluate_run
 from sdk.play import bundle_player, film, frame_count, random_player, run_player
 from sdk.ship import export_run
+from tests.sdk.tiny_runs import tiny
 
 
 def test_a_film_has_the_pictures_and_the_pace_it_should(tmp_path: Path) -> None:
@@ -47,6 +48,23 @@ def test_a_bundle_of_another_robot_is_refused(finished: Path, tmp_path: Path) ->
     export_run(finished, tmp_path / "bundle", worlds=2)
     with pytest.raises(ConfigError, match="is for another contract than that of cartpole"):
         film("cartpole", bundle_player(tmp_path / "bundle"), tmp_path / "film.gif", seconds=0.1)
+
+
+def test_a_run_is_filmed_in_its_own_task(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    from sdk import cli
+    from sdk.train import train
+
+    train(tiny("robust", "robot=ant", "task=hidden_direction", "steps=8", "trials=1", "robots=1"), tmp_path / "run")
+    film_of = ["play", "ant", "--run", str(tmp_path / "run"), "-o", str(tmp_path / "run.gif"), "--seconds", "0.1"]
+    monkeypatch.setattr("sys.argv", ["simshift", *film_of, "--width", "64", "--json"])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    printed = capfd.readouterr()
+    assert stop.value.code in (0, None), printed.err
+    # the default task commands a direction, and a policy that never read one cannot be played in it
+    assert list(json.loads(printed.out)["params"]) == ["goal_heading"]
 
 
 def test_the_commands_print_one_object(
