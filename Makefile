@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-learning lint format bench bench-envs docs clean
+.PHONY: help setup demo test test-learning lint format bench bench-envs bench-logs docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench: $(READY)  ## Run the main benchmark and write its results file
 
 bench-envs: $(READY)  ## Measure every robot's environment; PEERS=python of a venv with other libraries
 	$(BIN)/python -m benchmarks.envs $(if $(PEERS),--peers $(PEERS))
+
+bench-logs: $(READY)  ## Hold a simulation against recordings of the real machine; SIMSHIFT_REAL_LOGS=their folder
+	$(BIN)/python -m benchmarks.real_logs
 
 docs: $(READY)  ## Regenerate docs/benchmarks.md from the results files
 	$(BIN)/python -m benchmarks.page
