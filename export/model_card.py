@@ -112,7 +112,8 @@ def _use(m: Manifest) -> str:
 
 def _running(m: Manifest) -> str:
     return (
-        "## How to run\n\n```\nsimshift verify BUNDLE     # checksums, and the golden trace on this machine\n"
+        "## How to run\n\n```\nsimshift inspect BUNDLE    # what is inside\n"
+        "simshift verify BUNDLE     # checksums, and the golden trace on this machine\n"
         "simshift run BUNDLE --robot udp://HOST:PORT\n```\n\n"
         '```python\nfrom export.runtime.policy import Policy\n\npolicy = Policy.load("BUNDLE")\npolicy.start_trial()\n'
         "command = policy.step(signals, episode_start=True)   # {signal: values} in, {joint: command} out\n"

@@ -61,7 +61,7 @@ def verify(
             parity = parity_with_run(checked, run)
         rows.append({"check": f"closed loop with {run}", **_loop(parity)})
         facts |= {"closed_loop": parity.plain(), "holds": golden.holds and rows[-1]["holds"]}
-    show(facts, as_json, lambda: table(f"signed by {signer}" if signer else "signature not checked", rows))
+    show(facts, as_json, lambda: _print_checks(signer, rows))
     if not facts["holds"]:
         raise typer.Exit(1)
 
@@ -124,6 +124,11 @@ def bench(
     show(facts, as_json, lambda: _print_bench(certificate, absent))
 
 
+def _print_checks(signer: str | None, rows: list[dict[str, Any]]) -> None:
+    say(f"signed by {signer}" if signer else "signature not checked: give --public-key")
+    table("checks", rows)
+
+
 def _loop(parity: Any) -> dict[str, Any]:
     return {
         "max_abs_error": parity.max_abs_error,
@@ -142,7 +147,7 @@ def _print_inside(facts: dict[str, Any]) -> None:
     table("joints", [{key: joint[key] for key in shown} for joint in facts["joints"]])
     table("signals", [{key: s.get(key) for key in ("name", "size", "unit", "low", "high")} for s in facts["signals"]])
     for title in ("carry", "evaluation", "files"):
-        table(title if facts[title] else f"{title}: none", facts[title])
+        table(title, facts[title]) if facts[title] else say(f"{title}: none")
     table("parity in closed loop", [facts["parity"]])
     graphs = [{"graph": name, **graph} for name, graph in facts["graphs"].items()]
     table("graphs", [{key: value for key, value in graph.items() if key != "says"} for graph in graphs])

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from sdk.train import train
+from tests.sdk.command_line import Simshift, command_line
 from tests.sdk.tiny_runs import tiny
 
 torch.set_num_threads(1)
@@ -19,3 +20,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "finished"
     train(tiny(), folder)
     return folder
+
+
+@pytest.fixture
+def simshift(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Simshift:
+    """The command line, run in this process."""
+    return command_line(monkeypatch, capfd)
