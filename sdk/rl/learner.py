@@ -16,7 +16,8 @@ class Learner(Protocol):
     beside `state_dict`: a resumed run then repeats the uninterrupted one.
     """
 
-    policy: nn.Module
+    @property
+    def policy(self) -> nn.Module: ...
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the policy on one rollout; `progress` in [0, 1] is the share of the run that is over."""
