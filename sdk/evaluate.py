@@ -23,12 +23,14 @@ HELD_OUT = "held_out"
 class Evaluation:
     """Returns of whole trials `[W]`, of their episodes `[W, K]`, and the share `[W]` of these that ended on target.
 
-    A trial in which episodes ended early has more than K of them; the first K are shown.
+    A trial in which episodes ended early has more than K of them; the first K are shown. `by_step` `[T]` is the mean
+    reward of each step of the trial, where rewards were watched one by one.
     """
 
     returns: np.ndarray
     per_episode: np.ndarray
     success: np.ndarray
+    by_step: np.ndarray | None = None
 
     @property
     def mean(self) -> Estimate:
@@ -88,5 +90,5 @@ def by_episode(rollout: Rollout) -> Evaluation:
     per_episode = torch.zeros(len(episode), count).scatter_add(1, episode, rollout.reward.T)
     success = torch.zeros(len(episode), count).scatter_add(1, episode, (rollout.success * ended).T)
     shown = int(ended.sum(0).min())
-    parts = rollout.reward.sum(0), per_episode[:, :shown], success[:, :shown].mean(1)
+    parts = rollout.reward.sum(0), per_episode[:, :shown], success[:, :shown].mean(1), rollout.reward.mean(1)
     return Evaluation(*(part.double().numpy() for part in parts))

@@ -101,20 +101,19 @@ def facts(row: Row) -> dict[str, Any]:
     }
 
 
-def markdown(results: list[Result]) -> str:
-    """Return the benchmarks page of the documentation: one section a file, one line a number."""
-    lines = ["# Measured", "", "Generated from `benchmarks/results/` by `make docs`; do not edit.", ""]
-    for result in results:
-        cpu, cores = result.machine["cpu"], result.machine["cores"]
-        lines += [f"## {result.benchmark}", ""]
-        lines += [
-            f"`{result.command}` at {result.commit}, {result.date}, {cores} cores ({cpu}), {result.wall_s:.0f} s.",
-            "",
-        ]
-        lines += ["| what | value | 95 % interval | unit | beside | bar | holds |", "|---|---|---|---|---|---|---|"]
-        lines += [_markdown_row(row) for row in result.rows]
-        lines.append("")
-    return "\n".join(lines)
+def section(result: Result) -> list[str]:
+    """Return the lines of one file's section in the documentation: one line a number."""
+    cpu, cores = result.machine["cpu"], result.machine["cores"]
+    return [
+        f"## {result.benchmark}",
+        "",
+        f"`{result.command}` at {result.commit}, {result.date}, {cores} cores ({cpu}), {result.wall_s:.0f} s.",
+        "",
+        "| what | value | 95 % interval | unit | beside | bar | holds |",
+        "|---|---|---|---|---|---|---|",
+        *(_markdown_row(row) for row in result.rows),
+        "",
+    ]
 
 
 def _markdown_row(row: Row) -> str:

@@ -43,16 +43,17 @@ def mean_ci95(samples: np.ndarray) -> Estimate:
 def seeds_by_tasks_ci95(returns: np.ndarray) -> Estimate:
     """Return the mean of returns `[seeds, tasks]`, all seeds on the same tasks, with an interval for both samples.
 
-    Half its width is the root of the sum of squares of two: Student's t over the seeds' means, and 1.96 standard
-    errors over the tasks' means. Of a single seed only the tasks' part is known.
+    Half its width is the root of the sum of squares of two: Student's t over the seeds' values, and the half width of
+    the interval over tasks. Of a single seed only the tasks' part is known.
     """
-    seeds, tasks = returns.shape
-    over_tasks = NORMAL * float(returns.mean(0).std(ddof=1)) / tasks**0.5
-    if seeds == 1:
-        return _around(float(returns.mean()), over_tasks)
-    quantile = STUDENT_T[min(seeds - 1, len(STUDENT_T)) - 1]
-    over_seeds = quantile * float(returns.mean(1).std(ddof=1)) / seeds**0.5
-    return _around(float(returns.mean()), float(np.hypot(over_seeds, over_tasks)))
+    return _seeds_by_tasks(returns.mean(1), mean_ci95(returns.mean(0)))
+
+
+def seeds_by_tasks_gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: np.ndarray) -> Estimate:
+    """Return the gap closed by mean returns `[seeds, tasks]`, with an interval as of `seeds_by_tasks_ci95`."""
+    arms = robust, adaptive, oracle
+    each = [gap_closed(*(arm[seed] for arm in arms)).value for seed in range(len(robust))]
+    return _seeds_by_tasks(np.array(each), gap_closed(*(arm.mean(0) for arm in arms)))
 
 
 def gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: np.ndarray) -> Estimate:
@@ -63,6 +64,14 @@ def gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: np.ndarray) -> 
         return (mid - low) / (high - low)
 
     return _bootstrap(ratio, len(robust), float(ratio(np.arange(len(robust)))))
+
+
+def _seeds_by_tasks(each: np.ndarray, over_tasks: Estimate) -> Estimate:
+    seeds = len(each)
+    if seeds == 1:
+        return over_tasks
+    over_seeds = STUDENT_T[min(seeds - 1, len(STUDENT_T)) - 1] * float(each.std(ddof=1)) / seeds**0.5
+    return _around(over_tasks.value, float(np.hypot(over_seeds, (over_tasks.high - over_tasks.low) / 2)))
 
 
 def _around(value: float, half: float) -> Estimate:

@@ -8,15 +8,16 @@ from pathlib import Path
 import yaml
 
 from domain_rand.randomizer import Randomization
-from sdk.results import markdown, read_results
+from sdk.results import read_results
+from sdk.suite.page import page
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
 def test_the_benchmarks_page_is_generated_from_the_results_files() -> None:
-    page = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
-    assert page == markdown(read_results(ROOT / "benchmarks/results")), "run: make docs"
+    written = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    assert written == page(read_results(ROOT / "benchmarks/results")), "run: make docs"
 
 
 def test_every_link_leads_somewhere() -> None:
@@ -26,7 +27,7 @@ def test_every_link_leads_somewhere() -> None:
 
 
 def test_the_example_of_a_distribution_over_worlds_is_one() -> None:
-    page = (ROOT / "docs/worlds.md").read_text(encoding="utf-8")
-    example = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    text = (ROOT / "docs/worlds.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(text.partition("```yaml")[2].partition("```")[0])
     randomization = Randomization.parse(example)
     assert set(randomization.names) >= {"payload_mass", "lost_payload"}

@@ -25,7 +25,7 @@ def benchmark(
     more: typer.Context,
     name: Name = None,
     algo: Annotated[list[str] | None, typer.Option(help="Algorithm; repeatable. Default: all it has.")] = None,
-    seeds: Annotated[str, typer.Option(help="Training seeds: --seeds 0 1 2.")] = "0",
+    seeds: Annotated[str, typer.Option(help="Training seeds, as in --seeds 0 1 2.")] = "0 1 2",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of a run; default: the benchmark's own.")] = None,
     to: Annotated[Path, typer.Option("--to", "-o", help="Where the runs are kept.")] = Path("runs/benchmarks"),
     jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once, each on one core.")] = 1,
@@ -49,11 +49,11 @@ def benchmark(
 def _run(name: str, options: Options, as_json: bool) -> None:
     from sdk.results import facts
     from sdk.suite.definition import find_benchmarks
-    from sdk.suite.toys import run_toy
+    from sdk.suite.run import run_benchmark
 
     rows = []
     for found in find_benchmarks(name):
-        rows += [facts(row) for measured in run_toy(found, options, err).values() for row in measured]
+        rows += [facts(row) for measured in run_benchmark(found, options, err).values() for row in measured]
     show(rows, as_json, lambda: table(f"benchmark {name}", rows))
 
 

@@ -82,6 +82,8 @@ class BenchmarkFile(Schema):
     def _one_subject(self) -> BenchmarkFile:
         if (self.toy is None) == (self.robot is None):
             raise ValueError("a benchmark is about a toy or a robot")
+        if self.robot and any(entry.bar and entry.bar.gap is None for entry in self.algorithms.values()):
+            raise ValueError("the bar of a robot's arm is a gap: its ceiling and floor are arms themselves")
         return self
 
 

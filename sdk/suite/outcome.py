@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +22,6 @@ class Trained:
     """One training run's outcome: its last checkpoint on the held-out tasks, and how it got there."""
 
     seed: int
-    folder: Path
     evaluation: Evaluation
     curve: list[Point]
 
@@ -63,13 +61,13 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
         *_shares(benchmark, prefix, total, ceiling, floor),
         *_episodes(prefix, runs, strategies),
         *([] if line is None else _to_the_bar(prefix, runs, line)),
-        *_cost(prefix, runs),
+        *cost(prefix, runs),
     ]
 
 
-def over_seeds(returns: list[np.ndarray]) -> Estimate:
-    """Return the mean over seeds and tasks with its interval (`seeds_by_tasks_ci95`)."""
-    return seeds_by_tasks_ci95(np.stack(returns))
+def over_seeds(returns: Sequence[np.ndarray] | np.ndarray) -> Estimate:
+    """Return the mean of returns `[seeds, tasks]` with its interval (`seeds_by_tasks_ci95`)."""
+    return seeds_by_tasks_ci95(np.stack(list(returns)))
 
 
 def by_seed(values: Mapping[int, float]) -> dict[str, float]:
@@ -114,7 +112,8 @@ def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:
     return result
 
 
-def _cost(prefix: str, runs: list[Trained]) -> list[Row]:
+def cost(prefix: str, runs: list[Trained]) -> list[Row]:
+    """Return the steps and the training time of a run, over seeds."""
     result = []
     for key, unit in (("steps", "environment steps of a run"), ("seconds", "s of training a run")):
         spent = {run.seed: float(run.curve[-1][key]) for run in runs if run.curve}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sdk.results import RESULTS, Result, Row, read_results
+from sdk.results import RESULTS, Result, read_results
 from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
 
 
@@ -22,7 +22,7 @@ def overview() -> list[dict[str, Any]]:
 
 
 def _row(benchmark: Benchmark, algo: str, result: Result | None) -> dict[str, Any]:
-    row: Row | None = result.rows[0] if result else None
+    row = next((row for row in result.rows if row.bar), result.rows[0]) if result else None
     return {
         "benchmark": benchmark.name,
         "algorithm": algo,

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from domain_rand.schema import ConfigError
 from export.bundle import read_bundle
-from sdk.demo import DemoError, run_demo, summarize
+from sdk.demo import run_demo, summarize
 from sdk.evaluate import Evaluation
 
 UNWELCOME = {"torch", "pybullet", "gymnasium", "onnx"}
@@ -50,7 +51,7 @@ def test_the_robot_side_loaded_nothing_heavy_and_agrees_with_training(demo: tupl
 
 def test_other_settings_in_the_same_folder_are_refused(demo: tuple[Path, dict[str, Any]]) -> None:
     folder, _ = demo
-    with pytest.raises(DemoError, match="trained with other settings"):
+    with pytest.raises(ConfigError, match="trained with other settings: steps is 1 there, 2 here"):
         run_demo(folder, steps=2, worlds=3, seed=3, console=Console(quiet=True))
 
 

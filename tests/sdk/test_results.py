@@ -8,7 +8,7 @@ import pytest
 
 from domain_rand.schema import ConfigError
 from sdk import results
-from sdk.results import at_least, at_most, markdown, measured, read_results, table, write_result
+from sdk.results import at_least, at_most, measured, read_results, section, table, write_result
 from sdk.statistics import Estimate
 
 
@@ -29,8 +29,8 @@ def test_a_written_file_reads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert read.rows == tuple(rows)
     assert read.seeds == (0, 1)
     assert [row["holds"] for row in table([read])] == [True, False]
-    assert "| late | 3 |  | ticks |  | <= 0 | **no** |" in markdown([read])
-    assert "| gap | 0.8 | 0.7 to 0.9 | share | ceiling 1 | >= 0.7 | yes |" in markdown([read])
+    assert "| late | 3 |  | ticks |  | <= 0 | **no** |" in section(read)
+    assert "| gap | 0.8 | 0.7 to 0.9 | share | ceiling 1 | >= 0.7 | yes |" in section(read)
 
 
 def test_an_empty_folder_says_what_to_do(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""The benchmarks page of the documentation, from the results files: what was trained first, then everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sdk.results import Result, Row, section
+from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
+
+HEADER = ["# Measured", "", "Generated from `benchmarks/results/` by `make docs`; do not edit.", ""]
+INTERVALS = (
+    "Intervals are 95 % over training seeds and held-out tasks: the root of the sum of squares of Student's t over the "
+    "seeds' means and of the standard error over tasks. Every run counts at its last checkpoint."
+)
+COLUMNS = ("what", "source", "mean", "95 % interval", "share", "bar", "holds", "to the bar", "of a run")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One algorithm's results file, its rows by what they measure."""
+
+    algo: str
+    result: Result
+    rows: dict[str, Row]
+
+    @staticmethod
+    def of(result: Result) -> Outcome:
+        """Read a results file that a benchmark of the suite wrote."""
+        names = [row.name.split("/", 2) for row in result.rows]
+        return Outcome(names[0][1], result, {name[2]: row for name, row in zip(names, result.rows, strict=True)})
+
+    @property
+    def total(self) -> Row:
+        """The mean return of a trial."""
+        return self.rows["total_return"]
+
+
+def page(results: list[Result]) -> str:
+    """Return the page; a benchmark of the suite is one section, however many algorithms have a file."""
+    found = [find_benchmark(name) for name in benchmark_names()]
+    mine = {one.name: [r for r in results if _belongs(r, one)] for one in found}
+    others = [result for result in results if not any(result in group for group in mine.values())]
+    lines = [*HEADER]
+    if any(mine.values()):
+        lines += [INTERVALS, ""]
+    for one in found:
+        lines += _section(one, [Outcome.of(result) for result in mine[one.name]]) if mine[one.name] else []
+    return "\n".join([*lines, *(line for result in others for line in section(result))])
+
+
+def _belongs(result: Result, benchmark: Benchmark) -> bool:
+    return result.benchmark in {f"{benchmark.kind}_{benchmark.name}_{algo}" for algo in benchmark.file.algorithms}
+
+
+def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
+    file = benchmark.file
+    lines = [f"## {file.title}", "", f"{file.protocol.strip()} ({file.paper})", ""]
+    lines += [f"![{file.title}](images/benchmarks/{benchmark.name}.png)", ""]
+    lines += [*_table(COLUMNS, _standings(benchmark, outcomes)), ""]
+    attempts = list(_attempts(outcomes))
+    if attempts:
+        episodes = [f"episode {k}" for k in range(1, len(attempts[0]))]
+        lines += [*_table(["mean return", *episodes], attempts), ""]
+    for outcome in outcomes:
+        result = outcome.result
+        seeds = ", ".join(map(str, result.seeds))
+        machine = f"{result.machine['cores']} cores ({result.machine['cpu']})"
+        lines.append(f"- `{result.command}` at {result.commit}, {result.date}, seeds {seeds}, {machine}")
+    return [*lines, ""]
+
+
+def _standings(benchmark: Benchmark, outcomes: list[Outcome]) -> list[list[str]]:
+    """Return ours, what is computed and what was published, the best first."""
+    ceiling = outcomes[0].total.reference["ceiling"]
+    rows = [(outcome.total.value, _ours(outcome)) for outcome in outcomes]
+    beside = outcomes[0].total.reference
+    for label, value in beside.items():
+        if label == "ceiling" or label.startswith("seed ") or label in {outcome.algo for outcome in outcomes}:
+            continue
+        name, published = label.removeprefix("published: "), label.startswith("published: ")
+        share = f"{value / ceiling:.1%}" if benchmark.kind == "toys" and ceiling > 0 else ""
+        rows.append((value, [name, "published" if published else "computed", f"{value:.4g}", "", share, *[""] * 4]))
+    return [cells for _, cells in sorted(rows, key=lambda row: -row[0])]
+
+
+def _ours(outcome: Outcome) -> list[str]:
+    total = outcome.total
+    share = outcome.rows.get("share_of_ceiling") or outcome.rows.get("gap_closed")
+    judged = next((row for row in outcome.rows.values() if row.bar), total)
+    low, high = total.ci95 or (total.value, total.value)
+    return [
+        f"**{outcome.algo}**",
+        f"{len(outcome.result.seeds)} seeds",
+        f"{total.value:.4g}",
+        f"{low:.4g} to {high:.4g}",
+        f"{share.value:.1%} {share.unit}" if share else "",
+        judged.bar or "",
+        {None: "", True: "yes", False: "**no**"}[judged.holds],
+        _spent(outcome, "steps_to_the_bar", "seconds_to_the_bar"),
+        _spent(outcome, "steps", "seconds"),
+    ]
+
+
+def _spent(outcome: Outcome, steps: str, seconds: str) -> str:
+    if steps not in outcome.rows:
+        return ""
+    return f"{outcome.rows[steps].value / 1e6:.3g} M steps, {outcome.rows[seconds].value:.0f} s"
+
+
+def _attempts(outcomes: list[Outcome]) -> Iterator[list[str]]:
+    """Return the return of each episode, of our algorithms and of what they are compared with."""
+    by_episode = [[row for name, row in one.rows.items() if name.startswith("episode_")] for one in outcomes]
+    if not by_episode[0]:
+        return
+    for outcome, rows in zip(outcomes, by_episode, strict=True):
+        yield [f"**{outcome.algo}**", *(f"{row.value:.4g}" for row in rows)]
+    for name in by_episode[0][0].reference:
+        yield [name, *(f"{row.reference[name]:.4g}" for row in by_episode[0])]
+
+
+def _table(columns: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
+    head = list(columns)
+    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]
