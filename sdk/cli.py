@@ -13,7 +13,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sdk.commands import benchmarks, recordings, robots
+from sdk.commands import benchmarks, bundles, recordings, robots
+from sdk.commands.bundles import BundlePath, PublicKey
 from sdk.commands.screen import Json, Seed, err
 from sdk.commands.screen import say as _say
 from sdk.commands.screen import show as _show
@@ -27,11 +28,11 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(robots.app)
+app.add_typer(bundles.app)
 app.add_typer(recordings.app)
 app.add_typer(benchmarks.app)
 
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
-BundlePath = Annotated[Path, typer.Argument(help="Bundle: a folder or a .zip.", show_default=False)]
 Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
 
 
@@ -90,42 +91,10 @@ def evaluate(
 
 
 @app.command()
-def export(
-    run: Run,
-    to: Annotated[Path | None, typer.Option("--to", "-o", help="Bundle: a folder, or a .zip.")] = None,
-    worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds for the evaluation table.")] = 50,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there already.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Export a run as a bundle, verified in closed loop against the trained policy."""
-    from sdk.ship import export_run
-
-    destination = to or run / "bundle"
-    with err.status("evaluating, exporting and verifying"):
-        manifest = export_run(run, destination, worlds=worlds, overwrite=overwrite)
-    facts = {"bundle": str(destination), "algorithm": manifest.algorithm, "parity": manifest.parity.plain()}
-    _show(facts, as_json, lambda: _say(f"Bundle: {destination}. Parity {manifest.parity.max_abs_error:.1e}."))
-
-
-@app.command()
-def verify(bundle: BundlePath, as_json: Json = False) -> None:
-    """Check a bundle: every byte against its seal, and the graph against its golden trace on this machine."""
-    from dataclasses import asdict
-
-    from export.bundle import read_bundle
-    from export.verify import check_golden
-
-    check = check_golden(read_bundle(bundle))
-    facts = {"bundle": str(bundle), **asdict(check), "holds": check.holds}
-    _show(facts, as_json, lambda: _table("golden trace", [facts]))
-    if not check.holds:
-        raise typer.Exit(1)
-
-
-@app.command()
 def run(
     bundle: BundlePath,
     robot: Annotated[str, typer.Option(help="How to reach the robot: udp://HOST:PORT, or sim://NAME.")],
+    public_key: PublicKey = None,
     record: Annotated[Path | None, typer.Option(help="Write every tick to this .npz.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after this time [s].")] = None,
@@ -139,7 +108,7 @@ def run(
     from export.runtime.recorder import Recorder
     from robots.drivers.base import open_driver
 
-    policy = Policy.load(bundle)
+    policy = Policy.load(bundle, public_key)
     driver = open_driver(robot, policy.contract)
     try:
         with Recorder(record, policy.contract) if record else nullcontext() as recorder:
