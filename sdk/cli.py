@@ -6,15 +6,14 @@ Exit status: 0 fine, 1 the robot or the check said no, 2 a mistake that the mess
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sdk.commands import benchmarks, bundles, recordings, robots
-from sdk.commands.bundles import BundlePath, PublicKey
+from sdk.commands import benchmarks, bundles, driving, recordings, robots
+from sdk.commands.driving import Effect
 from sdk.commands.screen import Json, Seed, err
 from sdk.commands.screen import say as _say
 from sdk.commands.screen import show as _show
@@ -29,11 +28,11 @@ app = typer.Typer(
 )
 app.add_typer(robots.app)
 app.add_typer(bundles.app)
+app.add_typer(driving.app)
 app.add_typer(recordings.app)
 app.add_typer(benchmarks.app)
 
 Run = Annotated[Path, typer.Argument(help="Folder of a training run.", show_default=False)]
-Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
 
 
 @app.command("list")
@@ -91,58 +90,6 @@ def evaluate(
 
 
 @app.command()
-def run(
-    bundle: BundlePath,
-    robot: Annotated[str, typer.Option(help="How to reach the robot: udp://HOST:PORT, or sim://NAME.")],
-    public_key: PublicKey = None,
-    record: Annotated[Path | None, typer.Option(help="Write every tick to this .npz.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time [s].")] = None,
-    as_json: Json = False,
-) -> None:
-    """Drive a robot with a bundle, adapting as it goes. Needs neither torch nor a simulator."""
-    from contextlib import nullcontext
-
-    from export.runtime.loop import run_loop
-    from export.runtime.policy import Policy
-    from export.runtime.recorder import Recorder
-    from robots.drivers.base import open_driver
-
-    policy = Policy.load(bundle, public_key)
-    driver = open_driver(robot, policy.contract)
-    try:
-        with Recorder(record, policy.contract) if record else nullcontext() as recorder:
-            report = run_loop(policy, driver, trials=trials, max_seconds=max_seconds, recorder=recorder)
-    finally:
-        driver.close()
-    facts = report.plain()
-    _show(facts, as_json, lambda: _table("run", [{k: v for k, v in facts.items() if not isinstance(v, dict | list)}]))
-    if not report.completed:
-        raise typer.Exit(1)
-
-
-@app.command()
-def twin(
-    robot: Annotated[str, typer.Argument(help="Which robot to stand in for.")] = "servo_arm",
-    port: Annotated[int, typer.Option(help="UDP port on 127.0.0.1; 0 = any free one.")] = 0,
-    worlds: Annotated[int, typer.Option(min=1, help="Held-out worlds to play, one trial each.")] = 1,
-    first_world: Annotated[int, typer.Option(min=0, help="Index of the first.")] = 0,
-    seed: Seed = 0,
-    effect: Effect = "cable+cogging",
-    task: Annotated[str | None, typer.Option(help="Which of the robot's tasks; default: its own.")] = None,
-    pace: Annotated[str, typer.Option(help="realtime, or lockstep: wait for each command.")] = "realtime",
-    as_json: Json = False,
-) -> None:
-    """Run a simulated robot as hardware would be: a process of its own behind UDP, which alone keeps the score."""
-    from robots.twin.server import TwinSettings, serve
-
-    where, which = {"robot": robot, "port": port}, {"worlds": worlds, "first_world": first_world, "seed": seed}
-    settings = TwinSettings.parse({**where, **which, "effect": effect, "task": task, "pace": pace}, "twin")
-    score = serve(settings, lambda bound: _announce(f"udp://{settings.host}:{bound}")).plain()
-    _show(score, as_json, lambda: _table("score", score["worlds"]))
-
-
-@app.command()
 def demo(
     to: Annotated[Path, typer.Option("--to", "-o", help="Where everything goes.")] = Path("runs/demo"),
     steps: Annotated[int | None, typer.Option(help="Training steps of each arm; default: the arms' own.")] = None,
@@ -183,10 +130,6 @@ def _fail(message: str, status: int) -> NoReturn:
 def _refuse_changes(resume: bool, algo: str, held: str, config: Path | None, overrides: list[str] | None) -> None:
     if resume and (algo != held or config or overrides):
         raise typer.BadParameter(f"--resume continues the run as it was started ({held}); leave out other settings")
-
-
-def _announce(url: str) -> None:
-    print(json.dumps({"ready": url}), flush=True, file=sys.stderr)
 
 
 def _evaluation_row(result: dict[str, Any]) -> dict[str, Any]:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from time import monotonic, perf_counter_ns, sleep
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from domain_rand.schema import ConfigError
 from export.runtime.latency import Latency, preemptions
+from export.runtime.operator_stop import stop_signals
 from export.runtime.policy import BadReading
 from export.runtime.recorder import Recorder, Tick
+from export.runtime.report import RunReport, loaded_modules
+from export.runtime.supervisor import State, Supervisor
+from export.runtime.supervisor_config import SupervisorConfig
 from robots.contract import Contract
-from robots.drivers.base import Driver, DriverTimeout, Features, Reading, check_contract
+from robots.drivers.base import Driver, DriverError, DriverTimeout, Features, Reading, check_contract
 from robots.safety import UnsafeCommand
 
 
@@ -33,43 +35,6 @@ class Runnable(Protocol):
     def sent(self, command: Mapping[str, float]) -> None: ...
 
 
-@dataclass(frozen=True)
-class RunReport:
-    """What happened, as the policy's side saw it. The score is the robot's to keep.
-
-    `stopped` says in words why the run ended; `completed`, whether that was what the caller asked for. `latency` is
-    over all ticks, `latency_undisturbed` over those during which the scheduler did not take the processor away
-    (`preempted_ticks` counts the others). `missed_deadlines` = `slow_ticks`, longer than a control period, plus
-    `skipped_readings`, that never reached the policy.
-    """
-
-    stopped: str
-    completed: bool
-    seconds: float
-    ticks: int
-    trials: int
-    episodes: int
-    slow_ticks: int
-    skipped_readings: int
-    preempted_ticks: int
-    refused_readings: int
-    refused_commands: int
-    latency: Latency
-    latency_undisturbed: Latency
-    robot_side_modules: tuple[str, ...]
-
-    @property
-    def missed_deadlines(self) -> int:
-        """Control periods that did not get their command in time."""
-        return self.slow_ticks + self.skipped_readings
-
-    def plain(self) -> dict[str, Any]:
-        """Return JSON-compatible data."""
-        data = {field.name: getattr(self, field.name) for field in fields(self)}
-        data |= {name: data[name].plain() for name in ("latency", "latency_undisturbed")}
-        return data | {"missed_deadlines": self.missed_deadlines, "robot_side_modules": list(self.robot_side_modules)}
-
-
 def run_loop(
     policy: Runnable,
     driver: Driver,
@@ -77,31 +42,30 @@ def run_loop(
     trials: int | None = None,
     max_seconds: float | None = None,
     pace: Literal["robot", "realtime"] = "robot",
-    max_refusals: int = 10,
+    supervisor: Supervisor | None = None,
     recorder: Recorder | None = None,
     on_tick: Callable[[Tick], None] | None = None,
 ) -> RunReport:
     """Drive until the robot ends its session, `trials` have ended, or `max_seconds` are over.
 
     Pace "robot" follows the readings as they come; "realtime" also waits for the clock, for a driver that does not.
-    A refused reading or command sends the safe command; `max_refusals` of them in a row end the run, as does a robot
-    that stops answering. Ctrl-C ends it too. The safe command is the last thing sent on every way out, any exception
-    included. Raises `DriverError` when the robot cannot be reached or follows another contract, `ConfigError` when it
-    cannot give what the policy needs. Closing the driver is left to the caller.
+    `supervisor` has the last word on every command, and its faults end the run; without one, an armed one with the
+    contract's defaults does. Ctrl-C, SIGTERM and `max_seconds` end it by a soft stop, a second Ctrl-C at once. The safe
+    command is the last thing sent on every way out, any exception included. Raises `DriverError` when the robot cannot
+    be reached or follows another contract, `ConfigError` when it cannot give what the policy needs. Closing the driver
+    is left to the caller.
     """
     features = driver.connect()
     try:
         _check_needs(policy.contract, features)
-        run = _Run(policy, driver, features, max_refusals, recorder, on_tick)
-        return run.play(trials, max_seconds, pace)
+        if supervisor is None:
+            supervisor = Supervisor(policy.contract, SupervisorConfig.of(policy.contract, features.pace))
+            supervisor.arm()
+        run = _Run(policy, driver, features.control_dt, supervisor, recorder, on_tick)
+        with stop_signals(supervisor.stop):
+            return run.play(trials, max_seconds, pace)
     finally:
         driver.stop()
-
-
-def loaded_modules() -> tuple[str, ...]:
-    """Return the top-level modules in this process that are not Python's own, sorted."""
-    names = {name.partition(".")[0] for name in sys.modules}
-    return tuple(sorted(n for n in names if not n.startswith("_") and n not in sys.stdlib_module_names))
 
 
 class _Run:
@@ -109,89 +73,111 @@ class _Run:
         self,
         policy: Runnable,
         driver: Driver,
-        features: Features,
-        max_refusals: int,
+        control_dt: float,
+        supervisor: Supervisor,
         recorder: Recorder | None,
         on_tick: Callable[[Tick], None] | None,
     ) -> None:
-        self._policy, self._driver = policy, driver
-        self._control_dt = features.control_dt
-        self._max_refusals = max_refusals
+        self._policy, self._driver, self._supervisor = policy, driver, supervisor
+        self._control_dt = control_dt
+        self._joints = policy.contract.joint_names
         record = None if recorder is None else recorder.add
         self._listeners = [listen for listen in (record, on_tick) if listen is not None]
         self._all, self._undisturbed = Latency(), Latency()
         self._ticks = self._trials = self._episodes = self._slow = self._skipped = self._preempted = 0
         self._refused = {BadReading: 0, UnsafeCommand: 0}
-        self._in_a_row = 0
         self._last_sequence: int | None = None
+        self._trial_due = self._episode_due = True
 
     def play(self, trials: int | None, max_seconds: float | None, pace: str) -> RunReport:
-        start = monotonic()
+        start, supervisor = monotonic(), self._supervisor
         try:
             stopped, completed = self._until_stopped(start, trials, max_seconds, pace)
-        except DriverTimeout as error:
-            stopped, completed = f"{error}; check its power and line, then run again", False
+        except DriverError as error:
+            lost = isinstance(error, DriverTimeout)
+            stopped, completed = f"{error}; check its power and line, then run again" if lost else str(error), False
+            supervisor.fault(stopped)
         except KeyboardInterrupt:
             stopped, completed = "interrupted", False
+        except BaseException as error:
+            supervisor.fault(f"{type(error).__name__}: {error}")
+            raise
+        supervisor.disable(stopped)
         return self._report(stopped, completed, monotonic() - start)
 
     def _until_stopped(
         self, start: float, trials: int | None, max_seconds: float | None, pace: str
     ) -> tuple[str, bool]:
-        while max_seconds is None or monotonic() - start < max_seconds:
+        supervisor, over = self._supervisor, f"{max_seconds or 0:g} s are over"
+        while True:
+            if max_seconds is not None and monotonic() - start >= max_seconds:
+                supervisor.stop(over)
+            if stopped := supervisor.settle():
+                return stopped, stopped == over
+            if supervisor.state is State.FAULT and not supervisor.config.hold_on_fault:
+                return supervisor.reason, False
             if pace == "realtime":
                 sleep(max(0.0, start + self._ticks * self._control_dt - monotonic()))
             reading = self._driver.read()
-            if reading.trial_end:
-                self._trials += 1
-                self._note_sequence(reading)
-                if reading.session_end:
-                    return f"the robot ended its session after {self._trials} trials", True
-                if self._trials == trials:
-                    return f"{trials} trials played", True
-                continue
-            refused = self._tick(reading)
-            if self._in_a_row >= self._max_refusals:
-                return f"{self._in_a_row} refusals in a row, the last: {refused}", False
-        return f"{max_seconds:g} s are over", True
+            if not reading.trial_end:
+                self._tick(reading)
+            elif ended := self._end_trial(reading, trials):
+                return ended, True
 
-    def _tick(self, reading: Reading) -> str | None:
-        """Answer one reading; returns why it was refused, if it was."""
+    def _end_trial(self, reading: Reading, trials: int | None) -> str | None:
+        """Count a trial; returns why the run ends with it, if it does."""
+        self._trials += 1
+        self._skip(reading)
+        if reading.session_end:
+            return f"the robot ended its session after {self._trials} trials"
+        return f"{trials} trials played" if self._trials == trials else None
+
+    def _tick(self, reading: Reading) -> None:
         began, preempted = perf_counter_ns(), preemptions()
-        self._note_sequence(reading)
-        requested, refused = self._ask(reading)
-        sent = self._driver.stop() if requested is None else self._driver.write(requested)
+        supervisor, requested = self._supervisor, None
+        skipped = self._skip(reading)
+        self._trial_due |= reading.trial_start
+        self._episode_due |= reading.episode_start or reading.trial_start or not supervisor.driven
+        refused = supervisor.look(reading)
+        if refused is None and supervisor.driven:
+            requested, refused = self._ask(reading)
+        command = supervisor.decide(reading, requested, refused)
+        if command is None:
+            sent = self._driver.stop()
+        else:
+            sent = self._driver.write(dict(zip(self._joints, command, strict=True)))
         latency_us = (perf_counter_ns() - began) / 1000
-        self._policy.sent(sent)
-        self._count(latency_us, preemptions() > preempted)
-        tick = Tick(reading, requested, sent, latency_us, refused)
+        slow = latency_us > self._control_dt * 1e6
+        if supervisor.confirm(sent, skipped + slow):
+            self._policy.sent(sent)
+        self._count(latency_us, slow, preemptions() > preempted)
+        tick = Tick(reading, None if supervisor.refused else requested, sent, latency_us, supervisor.refused)
         for listen in self._listeners:
             listen(tick)
-        return refused
 
     def _ask(self, reading: Reading) -> tuple[dict[str, float] | None, str | None]:
-        first = self._ticks == 0
-        if reading.trial_start or first:
+        """Return the policy's command, or why there is none."""
+        if self._trial_due:
             self._policy.start_trial()
-        start = reading.episode_start or reading.trial_start or first
+        start = self._episode_due
         self._episodes += start
+        self._trial_due = self._episode_due = False
         try:
-            command = self._policy.step(reading.signals, episode_start=start, last_reward=reading.reward)
+            return self._policy.step(reading.signals, episode_start=start, last_reward=reading.reward), None
         except (BadReading, UnsafeCommand) as error:
             self._refused[BadReading if isinstance(error, BadReading) else UnsafeCommand] += 1
-            self._in_a_row += 1
             return None, str(error)
-        self._in_a_row = 0
-        return command, None
 
-    def _note_sequence(self, reading: Reading) -> None:
-        if self._last_sequence is not None:
-            self._skipped += reading.sequence - self._last_sequence - 1
-        self._last_sequence = reading.sequence
+    def _skip(self, reading: Reading) -> int:
+        """Return how many readings were skipped before this one."""
+        before, self._last_sequence = self._last_sequence, reading.sequence
+        skipped = 0 if before is None else max(0, reading.sequence - before - 1)
+        self._skipped += skipped
+        return skipped
 
-    def _count(self, latency_us: float, preempted: bool) -> None:
+    def _count(self, latency_us: float, slow: bool, preempted: bool) -> None:
         self._ticks += 1
-        self._slow += latency_us > self._control_dt * 1e6
+        self._slow += slow
         self._all.add(latency_us)
         if preempted:
             self._preempted += 1
@@ -211,6 +197,8 @@ class _Run:
             preempted_ticks=self._preempted,
             refused_readings=self._refused[BadReading],
             refused_commands=self._refused[UnsafeCommand],
+            states=tuple(self._supervisor.history),
+            safety=self._supervisor.config,
             latency=self._all,
             latency_undisturbed=self._undisturbed,
             robot_side_modules=loaded_modules(),

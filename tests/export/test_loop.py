@@ -16,9 +16,12 @@ import pytest
 
 from domain_rand.schema import ConfigError
 from export.bundle import Bundle
-from export.runtime.loop import RunReport, loaded_modules, run_loop
+from export.runtime.loop import run_loop
 from export.runtime.policy import Policy
 from export.runtime.recorder import Recorder, Tick
+from export.runtime.report import RunReport, loaded_modules
+from export.runtime.supervisor import Supervisor
+from export.runtime.supervisor_config import SupervisorConfig
 from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, Driver, Features, Reading
 from robots.drivers.sim import SimDriver
@@ -67,6 +70,15 @@ class Faulty(SimDriver):
 
 def held(command: float) -> Callable[..., dict[str, float]]:
     return lambda signals, **others: {"shoulder": command}
+
+
+def patient(refusals: int) -> Supervisor:
+    """An armed supervisor of the servo arm that bears so many refusals, less one."""
+    contract = servo_arm()[0]
+    share = {"count": refusals, "of": refusals + 1}
+    supervisor = Supervisor(contract, SupervisorConfig.of(contract, "lockstep", {"refusals": share}))
+    supervisor.arm()
+    return supervisor
 
 
 class Fixed:
@@ -133,7 +145,7 @@ def test_a_bad_reading_sends_the_safe_command_and_the_run_goes_on(bundle: Bundle
     report, ticks = drive(Policy(bundle), driver)
     assert report.refused_readings == 2
     assert report.ticks == 300
-    assert [i for i, sent in enumerate(driver.log[:300]) if sent is None] == [10, 11]
+    assert driver.log[10:12] == [0.0, 0.0]
     assert ticks[10].sent == {"shoulder": 0.0}
     assert ticks[10].requested is None
     assert "signal joint_pos[0] is" in (ticks[10].refused or "")
@@ -142,10 +154,10 @@ def test_a_bad_reading_sends_the_safe_command_and_the_run_goes_on(bundle: Bundle
 
 def test_too_many_refusals_in_a_row_end_the_run(bundle: Bundle) -> None:
     driver = Faulty(range(5, 300))
-    report, _ = drive(Policy(bundle), driver, max_refusals=4)
+    report, _ = drive(Policy(bundle), driver, supervisor=patient(4))
     assert not report.completed
-    assert report.stopped.startswith("4 refusals in a row, the last: signal joint_pos[0] is nan rad")
-    assert driver.log[5:] == [None] * 5, "four refused readings, and the way out"
+    assert report.stopped.startswith("4 refusals among the last 5 readings, the last: signal joint_pos[0] is nan rad")
+    assert driver.log[5:] == [0.0, 0.0, 0.0, None, None], "the last refused reading is a fault; then the way out"
 
 
 def test_a_command_that_is_not_finite_never_leaves(bundle: Bundle) -> None:
@@ -155,9 +167,9 @@ def test_a_command_that_is_not_finite_never_leaves(bundle: Bundle) -> None:
             self._graph.carry["memory"].fill(nan)
 
     policy, driver = Poisoned(bundle), Faulty([])
-    report, _ = drive(policy, driver, max_refusals=3)
+    report, _ = drive(policy, driver, supervisor=patient(3))
     assert (report.refused_commands, report.refused_readings) == (3, 0)
-    assert driver.log == [None] * 4
+    assert driver.log == [0.0, 0.0, None, None]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("out of cheese"), SystemExit()])
