@@ -28,7 +28,7 @@ def measure_certificate(path: Path, *, ticks: int = 500, paced_ticks: int = 200)
 
 
 def certify(path: Path, certificate: Certificate) -> Bundle:
-    """Write a certificate into a bundle's manifest and model card and seal it anew; a signature is lost by that."""
+    """Write a certificate into a bundle's manifest and model card and seal it anew; its signature, if any, is gone."""
     bundle = read_bundle(path)
     manifest = bundle.manifest.model_copy(update={"certificate": certificate})
     files = {**bundle.files, MODEL_CARD: model_card(manifest).encode()}

@@ -113,15 +113,19 @@ def bench(
     as_json: Json = False,
 ) -> None:
     """Time a bundle on this machine beside an identity graph, NumPy and torch; and its start from nothing."""
+    from export.bundle import read_bundle
     from export.certify import certify as certify_
     from export.certify import measure_certificate
 
     with err.status("timing"):
         certificate, absent = measure_certificate(bundle, ticks=ticks, paced_ticks=paced_ticks)
+    signed = read_bundle(bundle).signature is not None
     if certify:
         certify_(bundle, certificate)
     facts = {"bundle": str(bundle), "certified": certify, **certificate.plain(), "absent": absent}
     show(facts, as_json, lambda: _print_bench(certificate, absent))
+    if certify and signed:
+        err.print(f"{bundle} is another bundle now and no longer signed: sign it again", highlight=False)
 
 
 def _print_checks(signer: str | None, rows: list[dict[str, Any]]) -> None:

@@ -72,6 +72,7 @@ def test_looking_inside_needs_neither_torch_nor_onnx(bundle: Path) -> None:
     assert json.loads(result.stdout)["graphs"]["step.onnx"]["opset"] == 18
 
 
+@pytest.mark.slow
 def test_a_certificate_is_written_only_on_demand(bundle: Path, simshift: Simshift) -> None:
     before = (bundle / MANIFEST).read_bytes()
     counts = ("--ticks", "50", "--paced-ticks", "50")
@@ -79,8 +80,11 @@ def test_a_certificate_is_written_only_on_demand(bundle: Path, simshift: Simshif
     assert {t["name"] for t in facts["ticks"]} == {"identity", "graph", "policy_step", "numpy", "torch"}
     assert {s["name"] for s in facts["starts"]} == {"simshift", "torch"}
     assert (bundle / MANIFEST).read_bytes() == before
+    simshift("keygen", bundle.parent / "a.key")
+    simshift("sign", bundle, "--key", bundle.parent / "a.key")
     table = simshift("bench", bundle, *counts, "--certify")
     assert (table.code, "identity" in table.out) == (0, True)
+    assert "no longer signed: sign it again" in " ".join(table.err.split())
     assert json.loads(simshift("inspect", bundle, "--json").out)["certificate"]["machine"]["cores"] >= 1
     assert simshift("verify", bundle).code == 0
 
