@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -23,6 +23,9 @@ import numpy as np
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
 from robots.recordings.recording import TICK_COLUMNS, Origin, Recording, Tick, recording_of, row_of, row_width
+
+BLOCK = 4096
+"""Ticks in a part at most: rows are copied into place one by one, so that no part costs a long conversion."""
 
 PART_SECONDS = 3.0
 """A part is written so often [s]: what a crash can cost."""
@@ -41,34 +44,48 @@ class NpzWriter:
                 f"{self._parts}: left by a run that did not end; read it as {path}, then move it away or delete it"
             )
         self._parts.mkdir(parents=True)
-        self._count = 0
+        self._constant = _constant_arrays(origin)
+        self._block = np.empty((BLOCK, row_width(origin.contract)))
+        self._parts_written = 0
         self._begin_part()
 
     def add(self, tick: Tick, dropped: int) -> None:
         """Keep a tick; every `PART_SECONDS` a part is written."""
         if tick.refused is not None:
-            self._refused[len(self._rows)] = tick.refused
-        self._rows.append(row_of(tick, dropped, self._origin.contract))
-        if monotonic() >= self._due:
+            self._refused[self._ticks] = tick.refused
+        self._block[self._ticks] = row_of(tick, dropped, self._origin.contract)
+        self._ticks += 1
+        if self._ticks == BLOCK or monotonic() >= self._due:
             self._write_part(dropped)
 
     def close(self, dropped: int) -> None:
         """Join the parts into the file, which appears whole or not at all."""
         self._write_part(dropped)
         rows, refused = _joined([_load(part) for part in sorted(self._parts.glob("*.npz"))])
-        _write(self._path, self._origin, rows, refused, dropped)
+        self._write(self._path, rows, refused, dropped, np.savez_compressed)
         shutil.rmtree(self._parts)
 
     def _begin_part(self) -> None:
-        self._rows: list[list[float]] = []
+        self._ticks = 0
         self._refused: Refused = {}
         self._due = monotonic() + PART_SECONDS
 
     def _write_part(self, dropped: int) -> None:
-        rows = np.array(self._rows).reshape(-1, row_width(self._origin.contract))
-        _write(self._parts / f"{self._count:06d}.npz", self._origin, rows, self._refused, dropped)
-        self._count += 1
+        part = self._parts / f"{self._parts_written:06d}.npz"
+        self._write(part, self._block[: self._ticks], self._refused, dropped, np.savez)
+        self._parts_written += 1
         self._begin_part()
+
+    def _write(self, path: Path, rows: np.ndarray, refused: Refused, dropped: int, save: Callable[..., None]) -> None:
+        unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            with unfinished.open("wb") as file:
+                save(file, **self._constant, **_arrays(self._origin, rows, refused, dropped))
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def parts_folder(path: Path) -> Path:
@@ -86,36 +103,30 @@ def read_npz(path: Path) -> Recording:
         raise ConfigError(f"{path}: not a recording ({error})") from None
 
 
-def _write(path: Path, origin: Origin, rows: np.ndarray, refused: Mapping[int, str], dropped: int) -> None:
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with unfinished.open("wb") as file:
-            np.savez_compressed(file, **_arrays(origin, rows, refused, dropped))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-
-
 def _arrays(origin: Origin, rows: np.ndarray, refused: Mapping[int, str], dropped: int) -> dict[str, Any]:
     contract = origin.contract
     ends = np.cumsum([len(TICK_COLUMNS), contract.obs_size, len(contract.joints)])
     ticks, signals, requested, sent = np.split(rows, ends, axis=1)
     return {
-        "tick_columns": np.array(TICK_COLUMNS),
         "ticks": ticks,
-        "signal_columns": np.array([f"{s.name}[{i}]" for s in contract.signals for i in range(s.size)]),
         "signals": signals,
-        "joint_columns": np.array(contract.joint_names),
         "requested": requested,
         "sent": sent,
         "refused_rows": np.array(list(refused), dtype=np.int64),
         "refused_reasons": np.array(list(refused.values()), dtype=np.str_),
+        "dropped": np.array(dropped),
+    }
+
+
+def _constant_arrays(origin: Origin) -> dict[str, Any]:
+    contract = origin.contract
+    return {
+        "tick_columns": np.array(TICK_COLUMNS),
+        "signal_columns": np.array([f"{s.name}[{i}]" for s in contract.signals for i in range(s.size)]),
+        "joint_columns": np.array(contract.joint_names),
         "contract": np.array(json.dumps(contract.plain())),
         "fingerprint": np.array(contract.fingerprint),
         "bundle": np.array(origin.bundle),
-        "dropped": np.array(dropped),
     }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
@@ -256,3 +257,12 @@ def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
 def test_wrong_faults_are_explained_before_anything_moves(faults: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Twin(TwinSettings.parse({"faults": faults}))
+
+
+def test_the_example_in_the_documentation_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/drivers.md").read_text(encoding="utf-8")
+    example = yaml.safe_load(page.partition("```yaml")[2].partition("```")[0])
+    faults = Faults.parse(example)
+    assert set(example) == set(Faults.model_fields)
+    assert set(example["to_policy"]) == set(LineFaults.model_fields)
+    Twin(TwinSettings(faults=faults)).close()
