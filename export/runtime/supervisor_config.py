@@ -57,7 +57,8 @@ class SupervisorConfig(Schema):
     ) -> SupervisorConfig:
         """Return the defaults for a contract and a pace with `overrides` on top; raises `ConfigError`.
 
-        A robot in lockstep waits: no ramps there, unless asked for, and no deadlines to miss.
+        A robot in lockstep is a simulated one that waits, and its task says when an episode ends: no ramps there, no
+        deadlines and no limits on its motion, unless asked for.
         """
         data = _defaults(contract, pace)
         for key, value in (overrides or {}).items():
@@ -73,14 +74,15 @@ def _defaults(contract: Contract, pace: str) -> dict[str, Any]:
     pos, vel = joint_columns(contract, "joint_pos"), joint_columns(contract, "joint_vel")
     signals = {signal.name: signal for signal in contract.signals}
     joints = {joint.name: joint for joint in contract.joints}
+    moved = () if waits else contract.joint_names
     return {
         "ramp_time": 0.0 if waits else 0.5,
         "soft_stop_time": 0.0 if waits else max(0.5, _time_to_safety(contract)),
         "refusals": {"count": 10, "of": 20},
         "missed_deadlines": None if waits else {"count": 20, "of": 50},
-        "position": {name: _widened(joints[name].pos_limit, 0.05, signals[at[0]]) for name, at in pos.items()},
-        "velocity": {name: _widened(_both(joints[name].vel_limit), 0.25, signals[at[0]]) for name, at in vel.items()},
-        "tilt": 1.2 if tilt_signal(contract) else None,
+        "position": {n: _widened(joints[n].pos_limit, 0.05, signals[pos[n][0]]) for n in moved if n in pos},
+        "velocity": {n: _widened(_both(joints[n].vel_limit), 0.5, signals[vel[n][0]]) for n in moved if n in vel},
+        "tilt": 1.2 if tilt_signal(contract) and not waits else None,
         "frozen": {s.name: _frozen_time(s, contract.control_dt) for s in contract.signals if _always_changes(s)},
         "stuck": {
             name: _travel(joints[name].pos_limit, signals[pos[name][0]], signals[vel[name][0]], contract.control_dt)

@@ -331,7 +331,7 @@ FAULTS = (
     Fault(
         "beyond_limit", "joint_pos is 0.3 rad beyond the joint's limit", "position", FAULT, 3, value("joint_pos", 2.9)
     ),
-    Fault("too_fast", "joint_vel is 1.4 times the joint's limit", "velocity", FAULT, 3, value("joint_vel", -35.0)),
+    Fault("too_fast", "joint_vel is 1.8 times the joint's limit", "velocity", FAULT, 3, value("joint_vel", -45.0)),
     Fault(
         "workspace",
         "the joint leaves the box set for this place",

@@ -27,6 +27,7 @@ from robots.contract import Contract
 from robots.drivers.base import Features, Reading
 from robots.drivers.sim import SimDriver
 from robots.safety import safe_command
+from robots.spec import load_robot
 from tests.export.faults import FaultyRobot, Written, check_commands
 from tests.export.tiny_policy import servo_arm
 
@@ -296,6 +297,14 @@ def test_a_file_changes_what_it_names_and_null_switches_off() -> None:
     beyond = [Reading(n, 0.02 * n, {"joint_pos": [3.0 + 1e-5 * n], "joint_vel": [1e-5 * n]}) for n in range(1, 30)]
     drive(s, beyond)
     assert s.state is State.ACTIVE
+
+
+def test_in_lockstep_nothing_limits_the_motion_but_what_a_file_names() -> None:
+    config = SupervisorConfig.of(ARM, "lockstep", {"velocity": {"shoulder": [-1.0, 1.0]}})
+    assert (config.ramp_time, config.soft_stop_time, config.missed_deadlines) == (0.0, 0.0, None)
+    assert (config.position, config.velocity, config.tilt) == ({}, {"shoulder": (-1.0, 1.0)}, None)
+    assert config.frozen == SupervisorConfig.of(ARM).frozen
+    assert SupervisorConfig.of(load_robot("a1")[0].contract).tilt == 1.2
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5, 1.1, 1.3, 3.0])
