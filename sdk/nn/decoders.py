@@ -69,15 +69,23 @@ class TrialDecoder(nn.Module):
 
     def log_likelihood(self, latent: Tensor, rollout: Rollout) -> Tensor:
         """Return log p(step | z) `[B, T, N]` of every step of each trial under each of its latents `[B, N, L]`."""
-        before = torch.cat([self._seen(rollout.obs), rollout.action.clamp(-1, 1)], -1)
         total = torch.zeros(1)
         if self.reward is not None:
-            after = torch.cat([before, self._seen(rollout.final_obs)], -1)
-            total = total + reward_log_prob(rollout.reward, self.reward(latent, after).squeeze(-1), self.kind)
+            total = total + reward_log_prob(rollout.reward, self.foretold_reward(latent, rollout), self.kind)
         if self.motion is not None:
-            change, foretold = self.motion_normalizer(rollout.final_obs - rollout.obs), self.motion(latent, before)
+            change = self.motion_normalizer(rollout.final_obs - rollout.obs)
+            foretold = self.motion(latent, self._before(rollout))
             total = total + gaussian_log_prob(change, foretold, torch.zeros(1))
         return total
+
+    def foretold_reward(self, latent: Tensor, rollout: Rollout) -> Tensor:
+        """Return what each latent foretells of each reward, `[B, T, N]`: its mean, or the log-odds that it pays."""
+        assert self.reward is not None
+        after = torch.cat([self._before(rollout), self._seen(rollout.final_obs)], -1)
+        return self.reward(latent, after).squeeze(-1)
+
+    def _before(self, rollout: Rollout) -> Tensor:
+        return torch.cat([self._seen(rollout.obs), rollout.action.clamp(-1, 1)], -1)
 
     def _seen(self, obs: Tensor) -> Tensor:
         return waves(self.obs_normalizer(obs), self.wave_count)

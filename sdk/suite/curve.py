@@ -29,8 +29,8 @@ class LearningCurve:
     After an interruption the curve goes on; the time up to the checkpoint is read off the points before it.
     """
 
-    def __init__(self, folder: Path, settings: CurveSettings) -> None:
-        self._folder, self._settings = folder, settings
+    def __init__(self, folder: Path, settings: CurveSettings, effect: str = "none") -> None:
+        self._folder, self._settings, self._effect = folder, settings, effect
         self._since: float | None = None
         self._seconds = 0.0
 
@@ -55,7 +55,7 @@ class LearningCurve:
 
     def _add(self, steps: int, seconds: float) -> None:
         with torch.random.fork_rng():
-            result = evaluate_run(self._folder, self._settings.tasks, seed=0, stream=STREAM)
+            result = evaluate_run(self._folder, self._settings.tasks, seed=0, stream=STREAM, effect=self._effect)
         point = {"steps": steps, "seconds": round(seconds, 3), **result.mean.plain()}
         with (self._folder / CURVE).open("a", encoding="utf-8") as file:
             file.write(json.dumps(point) + "\n")

@@ -100,6 +100,10 @@ class Benchmark:
         """The group that `simshift benchmark` knows it under."""
         return "toys" if self.file.toy else "robots"
 
+    def shows_beliefs(self, algo: str) -> bool:
+        """Return whether an algorithm's belief about the task can be drawn here: variBAD's, of GridNavi's goal."""
+        return algo == "varibad" and self.file.toy is not None and self.file.toy.name == "gridnavi"
+
     def entry(self, algo: str) -> Entry:
         """Return an algorithm's bar and settings; raises `ConfigError` naming the nearest one."""
         if algo not in self.file.algorithms:

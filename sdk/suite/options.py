@@ -36,6 +36,7 @@ class Options:
                 benchmark.config(algo, seed, self.steps),
                 self.run_folder(benchmark, algo, seed),
                 benchmark.file.curve,
+                benchmark.file.effect,
             )
             for algo in algos
             for seed in self.seeds

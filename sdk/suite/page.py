@@ -58,6 +58,9 @@ def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
     lines = [f"## {file.title}", "", f"{file.protocol.strip()} ({file.paper})", ""]
     lines += [f"![{file.title}](images/benchmarks/{benchmark.name}.png)", ""]
     lines += [*_table(COLUMNS, _standings(benchmark, outcomes)), ""]
+    if any(benchmark.shows_beliefs(outcome.algo) for outcome in outcomes):
+        text = "What variBAD believes of the goal's place as it searches"
+        lines += [f"![{text}](images/benchmarks/{benchmark.name}_beliefs.png)", ""]
     attempts = list(_attempts(outcomes))
     if attempts:
         episodes = [f"episode {k}" for k in range(1, len(attempts[0]))]

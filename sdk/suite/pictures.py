@@ -74,7 +74,7 @@ def _name_lines(axes: Axes, lines: Mapping[str, tuple[float, str]]) -> None:
 def _attempts(
     axes: Axes, runs: Mapping[str, list[Kept]], strategies: Mapping[str, Known], colours: Mapping[str, str]
 ) -> None:
-    for name, strategy in strategies.items():
+    for name, strategy in ((name, one) for name, one in strategies.items() if name not in runs):
         attempt = np.arange(1, len(strategy.per_episode) + 1)
         axes.plot(attempt, strategy.per_episode, ":", color=REFERENCE, lw=1)
         axes.text(attempt[-1], strategy.per_episode[-1], f" {name}", fontsize=7, va="center", color=REFERENCE)

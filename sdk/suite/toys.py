@@ -9,6 +9,7 @@ from rich.console import Console
 from sdk.evaluate import evaluate_run
 from sdk.progress import bar
 from sdk.results import Row, write_result
+from sdk.suite.beliefs import draw_beliefs, goal_beliefs
 from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
@@ -34,6 +35,9 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
         for algo, measured in found.items():
             write_result(*options.result(benchmark, algo), time.monotonic() - start, measured)
         draw(IMAGES / f"{benchmark.name}.png", benchmark, kept(options.folder / benchmark.name), strategies)
+        for algo in filter(benchmark.shows_beliefs, algos):
+            walk = goal_beliefs(options.run_folder(benchmark, algo, options.seeds[0]))
+            draw_beliefs(IMAGES / f"{benchmark.name}_beliefs.png", walk)
     return found
 
 

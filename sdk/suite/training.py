@@ -29,11 +29,12 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class Job:
-    """One run: what to train, where, and how to watch it."""
+    """One run: what to train, where, and how to watch it, in worlds with which unmodelled effect."""
 
     config: TrainConfig
     folder: Path
     curve: CurveSettings | None = None
+    effect: str = "none"
 
     @property
     def total_steps(self) -> int:
@@ -112,7 +113,7 @@ class _Running:
 
 def _train(job: Job, pipe: Connection) -> None:
     try:
-        watch = LearningCurve(job.folder, job.curve) if job.curve else None
+        watch = LearningCurve(job.folder, job.curve, job.effect) if job.curve else None
         train(job.config, job.folder, resume=RunFolder(job.folder).is_started, report=watch)
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -17,8 +17,10 @@ from robots.spec import load_robot
 from sdk import cli
 from sdk.algos.base import algorithm_names
 from sdk.checkpoint import METRICS, RunFolder
+from sdk.config import resolve_config
 from sdk.results import Result, Row, read_results
 from sdk.statistics import seeds_by_tasks_ci95
+from sdk.suite.beliefs import draw_beliefs, goal_beliefs
 from sdk.suite.curve import LearningCurve, first_at, read_curve
 from sdk.suite.definition import Bar, Benchmark, BenchmarkFile, benchmark_names, find_benchmark, find_benchmarks
 from sdk.suite.options import Options
@@ -27,7 +29,7 @@ from sdk.suite.page import page
 from sdk.suite.run import run_benchmark
 from sdk.suite.training import Job, TrainingError, train_side_by_side
 from sdk.toys.references.bandit import bayes_optimal
-from sdk.train import train
+from sdk.train import train, world_shape
 
 TINY = """
 title: Three pulls of two arms
@@ -185,7 +187,7 @@ def test_every_benchmark_is_sound(name: str) -> None:
     for algo in there:
         config = benchmark.config(algo, seed=1, steps=5)
         assert (config.algo, config.seed, config.steps) == (algo, 1, 5)
-        assert config.ppo.bptt is None or benchmark.kind == "robots"
+        assert world_shape(config).trial_steps % (config.ppo.bptt or 1) == 0
     if benchmark.kind == "robots":
         assert {benchmark.file.ceiling, benchmark.file.floor} <= benchmark.file.algorithms.keys()
         load_robot(str(benchmark.file.robot), benchmark.file.task)
@@ -253,6 +255,46 @@ def test_the_interval_covers_seeds_and_tasks() -> None:
         estimate = seeds_by_tasks_ci95(skill + hardness + rng.normal(0, 3, size=(3, 2000)))
         covered += estimate.low <= 0 <= estimate.high
     assert 0.92 <= covered / 300 <= 0.99
+
+
+@pytest.mark.slow
+def test_a_robot_s_arms_are_exported_driven_and_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+    train_little = {"steps": 2400, "trials": 4, "robots": 4, "workers": 0, "ppo": {"epochs": 1}}
+    texts = {"title": "Arm", "paper": "none", "protocol": "As servo_arm.", "ceiling": "oracle", "floor": "robust"}
+    arms = {"robust": train_little, "rl2": {"bar": {"gap": 0.7}, **train_little}, "oracle": train_little}
+    where = {"robot": "servo_arm", "effect": "cable", "tasks": 2, "curve": {"tasks": 4, "points": 1}}
+    benchmark = Benchmark("arm", BenchmarkFile.parse({**texts, **where, "algorithms": arms}), "arm")
+    found = run_benchmark(benchmark, Options(algos=("rl2",), seeds=(0,), at_once=3), QUIET)
+    assert found.keys() == {"rl2", "robust", "oracle"}
+    rl2, robust, oracle = ({row.name.split("/")[2]: row for row in found[arm]} for arm in ("rl2", "robust", "oracle"))
+    levels = [rows["total_return"].value for rows in (robust, rl2, oracle)]
+    assert rl2["gap_closed"].value == pytest.approx((levels[1] - levels[0]) / (levels[2] - levels[0]))
+    assert (rl2["gap_closed"].bar, "gap_closed" in robust) == (">= 0.7", False)
+    assert {"episode_1", "episode_3", "seconds"} < rl2.keys()
+    assert {result.benchmark for result in read_results()} == {
+        "robots_arm_rl2",
+        "robots_arm_robust",
+        "robots_arm_oracle",
+    }
+    assert (tmp_path / "runs/benchmarks/arm/rl2/seed_0/bundle/step.onnx").is_file()
+    assert (tmp_path / "docs/images/benchmarks/arm.png").stat().st_size > 5_000
+
+
+def test_beliefs_are_drawn_of_a_walk_that_could_have_been(tmp_path: Path) -> None:
+    steps = ["toy.name=gridnavi", "trials=20", "steps=2400", "workers=0", "method.updates=1", "method.elbo_terms=2"]
+    train(resolve_config("varibad", None, steps), tmp_path / "run")
+    walk = goal_beliefs(tmp_path / "run")
+    draw_beliefs(tmp_path / "beliefs.png", walk)
+    assert walk.path.shape == (60, 2)
+    assert not walk.path[::15].any()
+    moves = np.abs(np.diff(walk.path, axis=0)).sum(-1)
+    assert np.delete(moves, [14, 29, 44]).max() <= 1
+    assert max(walk.goal) > 1
+    assert walk.belief.shape == (60, 5, 5)
+    assert 0 <= walk.belief.min() <= walk.belief.max() <= 1
+    assert 3_000 < (tmp_path / "beliefs.png").stat().st_size < 100_000
 
 
 def test_the_page_has_one_table_a_benchmark_with_the_best_first(place: Path) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdk.statistics import gap_closed, mean_ci95
+from sdk.statistics import MANY, gap_closed, mean_ci95, seeds_by_tasks_ci95, seeds_by_tasks_gap_closed
 
 
 def test_the_interval_covers_the_true_mean_95_times_in_a_hundred() -> None:
@@ -42,3 +42,30 @@ def test_an_estimate_as_plain_data_and_as_text() -> None:
     estimate = mean_ci95(np.array([2.0, 2.0, 2.0]))
     assert estimate.plain() == {"mean": 2.0, "ci95": [2.0, 2.0]}
     assert str(estimate) == "2.0 [2.0, 2.0]"
+
+
+def test_many_samples_have_the_interval_of_the_bootstrap() -> None:
+    samples = np.random.default_rng(4).exponential(2.0, size=MANY)
+    normal, resampled = mean_ci95(samples), mean_ci95(samples[:-1])
+    assert (normal.low, normal.high) == pytest.approx((resampled.low, resampled.high), abs=0.01)
+
+
+def test_an_interval_over_seeds_by_hand() -> None:
+    returns = np.array([[1.0], [2.0], [6.0]]) + np.zeros((1, 50))  # tasks do not differ
+    estimate = seeds_by_tasks_ci95(returns)
+    half = 4.303 * np.std([1, 2, 6], ddof=1) / 3**0.5
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((3.0, 3.0 - half, 3.0 + half))
+
+
+def test_of_one_seed_only_the_tasks_are_known() -> None:
+    returns = np.random.default_rng(5).normal(size=(1, 60))
+    assert seeds_by_tasks_ci95(returns) == mean_ci95(returns[0])
+
+
+def test_the_gap_closed_over_seeds_by_hand() -> None:
+    hardness = np.random.default_rng(6).normal(0, 100, size=(1, 50))
+    robust, oracle = hardness + np.zeros((3, 1)), hardness + 10 * np.ones((3, 1))
+    adaptive = hardness + np.array([[5.0], [6.0], [10.0]])
+    estimate = seeds_by_tasks_gap_closed(robust, adaptive, oracle)
+    half = 4.303 * np.std([0.5, 0.6, 1.0], ddof=1) / 3**0.5
+    assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.7, 0.7 - half, 0.7 + half))
