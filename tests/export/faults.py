@@ -293,6 +293,14 @@ FAULTS = (
         "clock_stands", "the robot's clock stands still", "stale", FAULT, 5, clock(lambda r, old, _: {"time": old.time})
     ),
     Fault(
+        "sequence_stands",
+        "one number for all readings",
+        "stale",
+        FAULT,
+        5,
+        clock(lambda r, old, _: {"sequence": old.sequence}),
+    ),
+    Fault(
         "clock_back",
         "the robot's clock runs backwards",
         "clock",
