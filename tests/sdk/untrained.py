@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from torch import nn
 
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import PolicyConfig, TrainConfig
@@ -16,6 +17,12 @@ def untrained(algo: str, sizes: Sizes, seed: int = 0, method: dict[str, Any] | N
     """Return an algorithm's policy; `policy` holds settings of its networks, `method` the algorithm's own."""
     torch.manual_seed(seed)
     return find_algorithm(algo).build(sizes, TrainConfig(algo=algo, policy=PolicyConfig(**policy), method=method or {}))
+
+
+def output_layer(policy: nn.Module) -> Any:
+    """Return the last layer of the policy's actor, wherever it keeps that."""
+    (actor,) = (module for name, module in policy.named_modules() if name.rpartition(".")[2] == "actor")
+    return list(actor.children())[-1]
 
 
 def learner_of(algo: str, policy: Any, ppo: PpoConfig, **method: Any) -> Learner:

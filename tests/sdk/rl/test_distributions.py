@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, OneHotCategorical
 
-from sdk.algos.base import Sizes
+from sdk.algos.base import Sizes, algorithm_names
 from sdk.rl.distributions import Categorical, Gaussian, distribution, exploration_noise
-from tests.sdk.untrained import untrained
+from tests.sdk.untrained import output_layer, untrained
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.0, 5.0]])
 MEAN, LOG_STD = torch.tensor([[0.5, -0.2], [1.0, 0.0]]), torch.tensor([-1.0, 0.4])
@@ -54,10 +54,10 @@ def test_actions_without_a_spread_are_discrete() -> None:
     assert isinstance(distribution(MEAN, LOG_STD), Gaussian)
 
 
-@pytest.mark.parametrize("algo", ["robust", "oracle", "rl2"])
+@pytest.mark.parametrize("algo", algorithm_names())
 def test_discrete_policies_put_out_logits_without_bounds(algo: str) -> None:
     policy = untrained(algo, Sizes(2, 3, 1, reads_reward=True, discrete=True))
-    torch.nn.init.constant_(policy.actor[-1].bias, 7.0)
+    torch.nn.init.constant_(output_layer(policy).bias, 7.0)
     policy.bind_context(torch.zeros(4, 1))
     head, _ = policy.step(
         torch.zeros(4, 2), torch.zeros(4, 3), torch.zeros(4, 1), torch.ones(4, 1), policy.initial_carry(4)
