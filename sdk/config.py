@@ -24,6 +24,9 @@ class PolicyConfig(Schema):
     head_gain: float = Field(
         default=0.01, ge=0, description="scale of the initial output layer; near 0 a choice starts on a saddle"
     )
+    informed_critic: bool = Field(
+        default=True, description="whether the critic of a policy with memory sees the true context while training"
+    )
 
 
 class ToyConfig(Schema):

@@ -70,8 +70,8 @@ class MlpPolicy(nn.Module):
 class MemoryPolicy(nn.Module):
     """A policy that acts on the observation and on what its memory gives, kept over the episodes of a trial.
 
-    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone: it also sees the true context,
-    which only lowers the variance of the advantages.
+    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone: unless `informed_critic` is off it
+    also sees the true context, which only lowers the variance of the advantages.
     """
 
     def __init__(self, sizes: Sizes, config: PolicyConfig, memory: Memory) -> None:
@@ -82,7 +82,8 @@ class MemoryPolicy(nn.Module):
         self.memory = memory
         seen = memory.size + sizes.obs
         self.actor = mlp([seen, *config.hidden, sizes.action], config.head_gain)
-        self.critic = mlp([seen + sizes.context, *config.hidden, 1])
+        self.informed = config.informed_critic
+        self.critic = mlp([seen + sizes.context * self.informed, *config.hidden, 1])
         self.log_std = spread(sizes.action, sizes.log_std(config))
 
     def initial_carry(self, size: int) -> Carry:
@@ -106,8 +107,8 @@ class MemoryPolicy(nn.Module):
         x = self._read(features, rollout.last_action, rollout.last_reward, rollout.episode_start)
         given, states = self.memory.unroll(x, carry)
         seen = torch.cat([given, features], -1)
-        value = self.critic(torch.cat([seen, rollout.context], -1)).squeeze(-1)
-        return head(self.actor(seen), self.log_std), value, states
+        judged = torch.cat([seen, rollout.context], -1) if self.informed else seen
+        return head(self.actor(seen), self.log_std), self.critic(judged).squeeze(-1), states
 
     def _read(self, features: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
         parts = [features, last_action, *([last_reward] if "last_reward" in self.inputs else []), episode_start]

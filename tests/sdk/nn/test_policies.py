@@ -75,6 +75,17 @@ def test_robust_ignores_the_context_and_the_oracle_does_not(rollout: Rollout) ->
         assert torch.equal(before, after) is not moved
 
 
+@pytest.mark.parametrize("informed", [True, False])
+def test_only_an_informed_critic_sees_the_context(informed: bool, rollout: Rollout) -> None:
+    policy = untrained("rl2", Sizes(OBS, ACTION, CONTEXT, True), hidden=(8,), memory=6, informed_critic=informed)
+    carry = policy.initial_carry(TRIALS)
+    head, value, _ = policy.unroll(rollout, carry)
+    rollout.context = rollout.context + 1
+    head_after, value_after, _ = policy.unroll(rollout, carry)
+    assert torch.equal(head, head_after)
+    assert torch.equal(value, value_after) is not informed
+
+
 @pytest.mark.parametrize("reads_reward", [True, False])
 def test_rl2_reads_the_last_reward_only_where_a_robot_reports_one(reads_reward: bool, rollout: Rollout) -> None:
     policy = used("rl2", reads_reward)
