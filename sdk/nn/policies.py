@@ -70,8 +70,8 @@ class MlpPolicy(nn.Module):
 class MemoryPolicy(nn.Module):
     """A policy that acts on the observation and on what its memory gives, kept over the episodes of a trial.
 
-    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone: unless `informed_critic` is off it
-    also sees the true context, which only lowers the variance of the advantages.
+    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone; if `informed_critic`, it sees the
+    true context too, which only lowers the variance of the advantages.
     """
 
     def __init__(self, sizes: Sizes, config: PolicyConfig, memory: Memory) -> None:
