@@ -1,0 +1,73 @@
+"""What must hold of every algorithm there is, on the real servo arm and on a toy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sdk.algos.base import algorithm_names, find_algorithm
+from sdk.checkpoint import METRICS, RunFolder
+from sdk.config import TrainConfig, resolve_config
+from sdk.evaluate import evaluate_run
+from sdk.ship import export_run
+from sdk.train import Progress, train
+from tests.sdk.tiny_runs import tiny
+
+TABLES = ["trials=20", "steps=1800", "workers=0", "policy.hidden=[8]", "policy.memory=8", "ppo.epochs=1"]
+TABLES += ["toy.name=tabular_mdp", "toy.settings.episodes=3", "ppo.bptt=null"]
+"""Three iterations of twenty trials, 30 steps each."""
+
+
+class Interrupted(Exception):
+    """Stands for whatever stops a run."""
+
+
+def weights(folder: Path) -> dict[str, Any]:
+    return RunFolder(folder).load()["policy"]
+
+
+@pytest.mark.parametrize("algo", algorithm_names())
+def test_equal_seeds_give_equal_runs_interrupted_or_not(algo: str, tmp_path: Path) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.metrics["iteration"] == 1:
+            raise Interrupted
+
+    config = resolve_config(algo, None, TABLES)
+    whole, parts, other = (tmp_path / name for name in ("whole", "parts", "other"))
+    train(config, whole)
+    with pytest.raises(Interrupted):
+        train(config, parts, report=stop)
+    train(RunFolder(parts).config(), parts, resume=True)
+    train(resolve_config(algo, None, [*TABLES, "seed=1"]), other)
+    assert (parts / METRICS).read_bytes() == (whole / METRICS).read_bytes() != (other / METRICS).read_bytes()
+    assert len(RunFolder(whole).metrics()) == 3
+    for name, weight in weights(whole).items():
+        assert torch.equal(weight, weights(parts)[name]), name
+
+
+def hardly_trained(config: TrainConfig, folder: Path) -> None:
+    """Leave a run whose policy never learned anything: all that it keeps is what it started with."""
+    train(config.model_copy(update={"ppo": config.ppo.model_copy(update={"lr": 1e-12})}), folder)
+
+
+@pytest.mark.parametrize("algo", algorithm_names())
+def test_an_agent_that_never_learned_can_be_evaluated_on_unseen_tasks(algo: str, tmp_path: Path) -> None:
+    hardly_trained(resolve_config(algo, None, [*TABLES, "steps=600"]), tmp_path / "run")
+    first, again = (evaluate_run(tmp_path / "run", 50, seed=7) for _ in range(2))
+    assert np.isfinite(first.returns).all()
+    assert np.array_equal(first.per_episode, again.per_episode)
+    assert abs(first.mean.value - 30) < 10  # mean rewards are 1 whatever is done
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algo", [name for name in algorithm_names() if find_algorithm(name).deployable])
+def test_a_robot_s_policy_leaves_as_the_graph_it_was(algo: str, tmp_path: Path) -> None:
+    train(tiny(algo), tmp_path / "run")
+    manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
+    assert manifest.parity.steps >= 1000
+    assert manifest.parity.max_abs_error <= 1e-5
+    assert bool(manifest.carry) is (algo != "robust")
