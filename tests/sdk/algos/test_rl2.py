@@ -1,0 +1,37 @@
+"""RL² learns within a trial what only its memory can tell, whatever the cell."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+import torch
+
+from sdk.rl.ppo import PpoConfig, prepare
+from sdk.rl.rollout import collect
+from tests.sdk.forgetful import Forgetful
+from tests.sdk.sign_bandit import SIZES, beginner, gap_closed
+from tests.sdk.toy_worlds import SignBandit
+from tests.sdk.untrained import untrained
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_it_finds_out_within_a_trial_and_not_without_its_memory(cell: Literal["gru", "lstm"]) -> None:
+    remembers, forgets = beginner("rl2", cell=cell), beginner("rl2", cell=cell)
+    forgets.__class__ = Forgetful
+    assert gap_closed("rl2", remembers) >= 0.9
+    assert gap_closed("rl2", forgets) < 0.6  # the last reward is still an input, and tells a little
+
+
+def test_an_lstm_has_two_states_and_learns_from_segments_of_a_trial() -> None:
+    policy = beginner("rl2", cell="lstm", memory=4)
+    assert [(state.name, state.shape) for state in policy.carry_spec] == [("memory", (4,)), ("cells", (4,))]
+    rollout = collect(SignBandit(3), policy, [0, 1, 2], seed=0, stream="train")
+    batch = prepare(policy, rollout, "trial", PpoConfig(bptt=5))
+    _, value, _ = policy.unroll(batch.rollout, batch.carry)
+    torch.testing.assert_close(value, batch.value)
+
+
+def test_the_gain_of_the_head_scales_the_first_actions() -> None:
+    small, large = (untrained("rl2", SIZES, head_gain=gain).actor[-1].weight for gain in (0.01, 1.0))
+    torch.testing.assert_close(large, 100 * small)
