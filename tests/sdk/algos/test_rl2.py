@@ -15,7 +15,7 @@ from tests.sdk.toy_worlds import SignBandit
 from tests.sdk.untrained import untrained
 
 
-@pytest.mark.parametrize("cell", ["gru", "lstm"])
+@pytest.mark.parametrize("cell", ["gru", pytest.param("lstm", marks=pytest.mark.learning)])
 def test_it_finds_out_within_a_trial_and_not_without_its_memory(cell: Literal["gru", "lstm"]) -> None:
     remembers, forgets = beginner("rl2", cell=cell), beginner("rl2", cell=cell)
     forgets.__class__ = Forgetful
