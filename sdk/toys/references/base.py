@@ -69,6 +69,11 @@ def one_hot(action: np.ndarray, size: int) -> np.ndarray:
     return np.eye(size, dtype=np.float32)[action]
 
 
+def toward(obs: np.ndarray, target: np.ndarray, speed: float) -> np.ndarray:
+    """Return the action that closes the distance in each dimension as fast as may be, `speed` at most."""
+    return np.clip((target - obs) / speed, -1, 1)
+
+
 class Blind:
     """A strategy that learns nothing; families override `act`."""
 

@@ -13,15 +13,10 @@ import numpy as np
 from robots.trial import TrialStep
 from sdk.toys.base import ToyTrials
 from sdk.toys.point_robot import SPEED, PointSettings, PointTrials, on_arc
-from sdk.toys.references.base import Blind, Known, Random, play
+from sdk.toys.references.base import Blind, Known, Random, play, toward
 
 _AHEAD = np.linspace(0, np.arcsin(2**0.5 * SPEED), 50)
 """Angles that a scan may advance by in one step: no chord of the box of moves is longer."""
-
-
-def toward(obs: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Return the action that closes the distance in each dimension as fast as may be."""
-    return np.clip((target - obs) / SPEED, -1, 1)
 
 
 class Oracle(Blind):
@@ -29,14 +24,14 @@ class Oracle(Blind):
 
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
         assert isinstance(self.worlds, PointTrials)
-        return toward(obs, self.worlds.goal)
+        return toward(obs, self.worlds.goal, SPEED)
 
 
 class Middle(Blind):
     """Walk to the origin: without knowledge of the goal, nowhere is nearer to it on average."""
 
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
-        return toward(obs, np.zeros(2))
+        return toward(obs, np.zeros(2), SPEED)
 
 
 class ScanArc(Blind):
@@ -49,7 +44,7 @@ class ScanArc(Blind):
         self._place = np.zeros((count, 2))
 
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
-        return toward(obs, np.where(self._paid[:, None], self._place, self._scan(obs)))
+        return toward(obs, np.where(self._paid[:, None], self._place, self._scan(obs)), SPEED)
 
     def learn(self, step: TrialStep) -> None:
         new = (step.reward > 0) & ~self._paid

@@ -10,7 +10,7 @@ import numpy as np
 
 from robots.trial import TrialStep
 from sdk.toys.base import ToyTrials
-from sdk.toys.references.base import Blind, Known, Random, play
+from sdk.toys.references.base import Blind, Known, Random, play, toward
 from sdk.toys.wind import GOAL, RADIUS, SPEED, STRONGEST, WindSettings, WindTrials
 
 
@@ -33,7 +33,7 @@ class WindBlind(Blind):
     """Steer for the goal as if there were no wind."""
 
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
-        return np.clip((GOAL - obs) / SPEED, -1, 1)
+        return toward(obs, GOAL, SPEED)
 
 
 class FirstStep(Blind):
@@ -47,7 +47,7 @@ class FirstStep(Blind):
         self._before = obs
         if self._wind is None:
             return np.tile([0.0, 1.0], (len(obs), 1))
-        return np.clip((GOAL - obs - self._wind) / SPEED, -1, 1)
+        return toward(obs, GOAL - self._wind, SPEED)
 
     def learn(self, step: TrialStep) -> None:
         if self._wind is None:

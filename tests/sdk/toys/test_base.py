@@ -60,7 +60,7 @@ def test_another_seed_or_stream_holds_other_tasks(family: tuple[str, dict[str, A
 
 def test_tasks_of_one_stream_differ(family: tuple[str, dict[str, Any]]) -> None:
     _, context = built(family).begin(range(1000))
-    assert len(np.unique(context, axis=0)) == (21 if family[0] == "gridnavi" else 1000)
+    assert len(np.unique(context, axis=0)) == {"gridnavi": 21, "corner": 4}.get(family[0], 1000)
 
 
 def test_a_finite_stream_returns_to_its_tasks_with_other_luck() -> None:

@@ -1,0 +1,61 @@
+"""Navigation in the plane (Finn et al. 2017, section 5.3): the goal is hidden, every step tells how far it is.
+
+    goal ~ U[−0.5, 0.5]² for a trial;  s' = s + a, |a| ≤ 0.1 in each dimension;  pays −‖s' − goal‖
+
+Protocol: episodes of at most 100 steps from (0, 0), the position observed; an episode ends within 0.01 of the goal in
+both dimensions. The figure is the return of an episode, before and after each adaptation.
+
+The end is an absorbing state here: whoever has arrived stays where they are and is paid 0 up to step 100, so that all
+episodes have the same length. Every return is the one of the episode that ended on arrival, discounted or not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from pydantic import Field
+
+from sdk.toys.base import TaskKeys, Toy, ToySettings, ToyTrials
+
+FURTHEST, NEAR = 0.5, 0.01
+"""Largest coordinate of a goal, and how close to it counts as arrived, in each dimension."""
+
+SPEED = 0.1
+
+
+class NavigationSettings(ToySettings):
+    """How many episodes a trial has."""
+
+    episodes: int = Field(default=1, ge=1)
+
+
+class NavigationTrials(ToyTrials):
+    """N planes side by side; success is having arrived."""
+
+    obs_size = action_size = context_size = 2
+    episode_steps = 100
+
+    def __init__(self, settings: NavigationSettings, size: int, *, seed: int, stream: str = "train") -> None:
+        self.episodes = settings.episodes
+        super().__init__(settings, size, seed=seed, stream=stream)
+
+    def draw(self, keys: TaskKeys) -> np.ndarray:
+        side = 2 * keys.uniform("goal", 2) - 1
+        self.goal = FURTHEST * side
+        return side
+
+    def start(self, episode: int) -> None:
+        self.pos = np.zeros_like(self.goal)
+        self.arrived = np.zeros(len(self.goal), dtype=bool)
+
+    def obs(self) -> np.ndarray:
+        return self.pos.copy()
+
+    def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        walks = ~self.arrived
+        self.pos = self.pos + SPEED * sent * walks[:, None]
+        self.arrived = self.arrived | (np.abs(self.pos - self.goal) < NEAR).all(-1)
+        distance = np.linalg.norm(self.pos - self.goal, axis=-1)
+        return np.where(walks, -distance, 0.0), self.arrived
+
+
+TOY = Toy("navigation", "Finn et al. 2017", "walk to a goal told by its distance", NavigationSettings, NavigationTrials)
