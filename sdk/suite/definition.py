@@ -104,6 +104,11 @@ class Benchmark:
         """Return whether an algorithm's belief about the task can be drawn here: variBAD's, of GridNavi's goal."""
         return algo == "varibad" and self.file.toy is not None and self.file.toy.name == "gridnavi"
 
+    @property
+    def shows_paths(self) -> bool:
+        """Return whether trials can be drawn here as paths: those in the plane."""
+        return self.file.toy is not None and self.file.toy.name in ("corner", "navigation", "point_robot", "wind")
+
     def entry(self, algo: str) -> Entry:
         """Return an algorithm's bar and settings; raises `ConfigError` naming the nearest one."""
         if algo not in self.file.algorithms:

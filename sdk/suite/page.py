@@ -61,6 +61,9 @@ def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
     if any(benchmark.shows_beliefs(outcome.algo) for outcome in outcomes):
         text = "What variBAD believes of the goal's place as it searches"
         lines += [f"![{text}](images/benchmarks/{benchmark.name}_beliefs.png)", ""]
+    for outcome in outcomes if benchmark.shows_paths else ():
+        text = f"Paths of {outcome.algo} in held-out tasks, attempt by attempt, from dark to light"
+        lines += [f"![{text}](images/benchmarks/{benchmark.name}_{outcome.algo}_paths.png)", ""]
     attempts = list(_attempts(outcomes))
     if attempts:
         episodes = [f"episode {k}" for k in range(1, len(attempts[0]))]

@@ -15,6 +15,7 @@ from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
 from sdk.suite.options import Options
 from sdk.suite.outcome import Trained, known, rows
+from sdk.suite.paths import draw_paths, walked
 from sdk.suite.pictures import IMAGES, draw
 from sdk.suite.training import train_side_by_side
 
@@ -38,6 +39,9 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
         for algo in filter(benchmark.shows_beliefs, algos):
             walk = goal_beliefs(options.run_folder(benchmark, algo, options.seeds[0]))
             draw_beliefs(IMAGES / f"{benchmark.name}_beliefs.png", walk)
+        for algo in algos if benchmark.shows_paths else ():
+            paths = walked(options.run_folder(benchmark, algo, options.seeds[0]))
+            draw_paths(IMAGES / f"{benchmark.name}_{algo}_paths.png", paths)
     return found
 
 
