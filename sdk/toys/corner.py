@@ -7,7 +7,7 @@ Protocol: episodes of 100 steps that nothing ends, the position observed. The fi
 before and after each adaptation; to walk straight to the goal is what the papers mean by solving it.
 
 As published, the reward counts the way in and not the way out: stepping out of the goal's quarter is free and stepping
-back in is paid again. Going to and fro pays six times as much as walking to the goal (`references/corner.py`), so a
+back in is paid again. Going to and fro pays several times what walking to the goal does (`references/corner.py`), so a
 return above that of the straight walk is a loop, not a better path.
 """
 
