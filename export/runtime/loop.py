@@ -151,7 +151,7 @@ class _Run:
         if supervisor.confirm(sent, skipped + slow):
             self._policy.sent(sent)
         self._count(latency_us, slow, preemptions() > preempted)
-        tick = Tick(reading, None if supervisor.refused else requested, sent, latency_us, supervisor.refused)
+        tick = Tick(reading, requested, sent, latency_us, supervisor.refused)
         for listen in self._listeners:
             listen(tick)
 
