@@ -39,10 +39,12 @@ class TrialStep(NamedTuple):
 class WorldShape(Protocol):
     """The facts that policies and schedules are built from.
 
-    With `discrete`, an action is a one-hot vector. `reads_reward` says whether the last reward may be an input.
+    A trial has `trial_steps`, an episode at most `episode_steps`. With `discrete`, an action is a one-hot vector.
+    `reads_reward` says whether the last reward may be an input.
     """
 
     trial_steps: int
+    episode_steps: int
     obs_size: int
     action_size: int
     context_size: int
@@ -90,6 +92,7 @@ class RobotTrials:
         self.context_size = len(first.randomization.names)
         self.reads_reward = self.contract.needs_reward
         self.rest_action = np.array(first.last_action, dtype=np.float32)
+        self.episode_steps = first.horizon
         self.trial_steps = first.spec_of_robot.task.episodes * first.horizon
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

@@ -43,9 +43,14 @@ def world_shape(config: TrainConfig) -> WorldShape:
     return worlds
 
 
+def steps_each(config: TrainConfig, shape: WorldShape) -> int:
+    """Return the control steps of an iteration."""
+    return config.trials * find_algorithm(config.algo).played(config, shape)
+
+
 def iterations(config: TrainConfig, shape: WorldShape) -> int:
     """Return the number of iterations that the budget of steps comes to, the last one whole."""
-    return -(-config.steps // (config.trials * shape.trial_steps))
+    return -(-config.steps // steps_each(config, shape))
 
 
 def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Report | None = None) -> nn.Module:
@@ -73,15 +78,15 @@ def _iterate(run: RunFolder, learner: Learner, engine: LocalEngine, iterations: 
     writer, start = _tensorboard(run.path), time.monotonic()
     for iteration in iterations:
         rollout = engine.collect(learner.policy, iteration)
-        steps_each = rollout.reward.numel()
+        played = rollout.reward.numel()
         statistics = learner.update(rollout, iteration, iteration / iterations.stop)
-        row = {"iteration": iteration, "steps": (iteration + 1) * steps_each, **outcome(rollout), **statistics}
+        row = {"iteration": iteration, "steps": (iteration + 1) * played, **outcome(rollout), **statistics}
         run.append_metrics(row)
         run.save(_snapshot(learner, iteration + 1))
         for name, value in row.items():
             writer.add_scalar(name, value, row["steps"])
-        rate = (iteration + 1 - iterations.start) * steps_each / (time.monotonic() - start)
-        report(Progress(int(row["steps"]), iterations.stop * steps_each, rate, row))
+        rate = (iteration + 1 - iterations.start) * played / (time.monotonic() - start)
+        report(Progress(int(row["steps"]), iterations.stop * played, rate, row))
     writer.close()
 
 
@@ -97,7 +102,7 @@ def load_policy(folder: Path) -> tuple[TrainConfig, nn.Module, int]:
     shape = world_shape(config)
     policy = build_policy(config, shape)
     policy.load_state_dict(state["policy"])
-    return config, policy.eval(), state["iteration"] * config.trials * shape.trial_steps
+    return config, policy.eval(), state["iteration"] * steps_each(config, shape)
 
 
 def _snapshot(learner: Learner, iteration: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from domain_rand.schema import ConfigError, Schema, nearest
 if TYPE_CHECKING:
     from torch import nn
 
+    from robots.trial import WorldShape
     from sdk.config import PolicyConfig, TrainConfig
     from sdk.rl.learner import Learner
 
@@ -42,13 +43,18 @@ class NoSettings(Schema):
     """An algorithm without settings of its own."""
 
 
+def whole_trial(config: TrainConfig, shape: WorldShape) -> int:
+    """Return the control steps of a trial."""
+    return shape.trial_steps
+
+
 @dataclass(frozen=True)
 class Algorithm:
     """One way to learn and adapt; every file here but this one ends in `ALGORITHM = Algorithm(…)`.
 
     `build` makes the untrained policy, `learner` what improves it. A policy that is not `deployable` reads what no
     robot can sense. `settings` are the keys under `method` in a configuration: the paper's own, beside those of the
-    base learner and the networks.
+    base learner and the networks. `played` is the number of control steps of a trial that training plays.
     """
 
     name: str
@@ -58,6 +64,7 @@ class Algorithm:
     build: Callable[[Sizes, TrainConfig], nn.Module]
     learner: Callable[[nn.Module, TrainConfig], Learner]
     settings: type[Schema] = NoSettings
+    played: Callable[[TrainConfig, WorldShape], int] = whole_trial
 
 
 def algorithm_names() -> list[str]:

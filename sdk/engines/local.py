@@ -47,11 +47,24 @@ def build_policy(config: TrainConfig, shape: WorldShape) -> nn.Module:
 
 
 def collect_in_waves(
-    worlds: TrialWorlds, policy: Any, indices: list[int], seed: int, stream: str, explore: bool = True
+    worlds: TrialWorlds,
+    policy: Any,
+    indices: list[int],
+    seed: int,
+    stream: str,
+    explore: bool = True,
+    steps: int | None = None,
 ) -> Rollout:
-    """Play one trial of each world in `indices`, as many at a time as there are robots."""
+    """Play one trial of each world in `indices`, or its first `steps`, as many at a time as there are robots."""
     waves = [indices[i : i + worlds.size] for i in range(0, len(indices), worlds.size)]
-    return Rollout.join([collect(worlds, policy, w, seed=seed, stream=stream, explore=explore) for w in waves])
+    settings = {"seed": seed, "stream": stream, "explore": explore, "steps": steps}
+    return Rollout.join([collect(worlds, policy, wave, **settings) for wave in waves])  # type: ignore[arg-type]
+
+
+def collect_for_training(config: TrainConfig, worlds: TrialWorlds, policy: Any, indices: list[int]) -> Rollout:
+    """Play what a run's algorithm learns from: one trial of each world in `indices`, as much of it as it asks for."""
+    steps = find_algorithm(config.algo).played(config, worlds)
+    return collect_in_waves(worlds, policy, indices, config.seed, "train", steps=steps)
 
 
 class LocalEngine:
@@ -76,7 +89,7 @@ class LocalEngine:
         config = self._config
         indices = np.arange(config.trials) + iteration * config.trials
         if self._here is not None:
-            return collect_in_waves(self._here, policy, indices.tolist(), config.seed, "train")
+            return collect_for_training(config, self._here, policy, indices.tolist())
         weights = {name: tensor.numpy() for name, tensor in policy.state_dict().items()}
         for rank, part in enumerate(np.array_split(indices, len(self._pipes))):
             self._send(rank, (weights, part.tolist()))
@@ -123,7 +136,7 @@ def _work(pipe: Connection, config: TrainConfig) -> None:
         while True:
             weights, indices = pipe.recv()
             policy.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-            rollout = collect_in_waves(worlds, policy, indices, config.seed, "train")
+            rollout = collect_for_training(config, worlds, policy, indices)
             pipe.send({name: np.ascontiguousarray(tensor.numpy()) for name, tensor in vars(rollout).items()})
     except (EOFError, BrokenPipeError, KeyboardInterrupt):  # the learner is gone
         return

@@ -7,7 +7,7 @@ actions are one-hot vectors. Without noise both act greedily.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
@@ -22,6 +22,9 @@ class ActionDistribution(Protocol):
     def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]: ...
     def log_prob(self, action: Tensor) -> Tensor: ...
     def entropy(self) -> Tensor: ...
+    def kl(self, other: Any) -> Tensor: ...
+    def detach(self) -> Any: ...
+    def of_tasks(self, count: int) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,19 @@ class Gaussian:
     def entropy(self) -> Tensor:
         return gaussian_entropy(self.log_std)
 
+    def kl(self, other: Gaussian) -> Tensor:
+        """Return KL(self ‖ other) in nats `[…]`."""
+        variances = (2 * (self.log_std - other.log_std)).exp() + ((self.mean - other.mean) / other.log_std.exp()) ** 2
+        return (other.log_std - self.log_std + 0.5 * (variances - 1)).sum(-1)
+
+    def detach(self) -> Gaussian:
+        """Return the distribution as a constant."""
+        return Gaussian(self.mean.detach(), self.log_std.detach().clone())
+
+    def of_tasks(self, count: int) -> Gaussian:
+        """Return that of the first `count` of N tasks, for a mean `[T, N, A]`."""
+        return Gaussian(self.mean[:, :count], self.log_std)
+
 
 @dataclass(frozen=True)
 class Categorical:
@@ -61,6 +77,19 @@ class Categorical:
     def entropy(self) -> Tensor:
         log_p = self.logits.log_softmax(-1)
         return -(log_p.exp() * log_p).sum(-1)
+
+    def kl(self, other: Categorical) -> Tensor:
+        """Return KL(self ‖ other) in nats `[…]`."""
+        log_p = self.logits.log_softmax(-1)
+        return (log_p.exp() * (log_p - other.logits.log_softmax(-1))).sum(-1)
+
+    def detach(self) -> Categorical:
+        """Return the distribution as a constant."""
+        return Categorical(self.logits.detach())
+
+    def of_tasks(self, count: int) -> Categorical:
+        """Return that of the first `count` of N tasks, for logits `[T, N, A]`."""
+        return Categorical(self.logits[:, :count])
 
 
 def distribution(head: Tensor, log_std: Tensor | None) -> ActionDistribution:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialWorlds
+from sdk.rl.between_episodes import Adaptation
 from sdk.rl.distributions import distribution, exploration_noise
 
 Carry = tuple[Tensor, ...]
@@ -70,15 +71,24 @@ def side_by_side(x: Tensor, steps: int) -> Tensor:
 
 @torch.no_grad()
 def collect(
-    worlds: TrialWorlds, policy: ActingPolicy, indices: list[int], *, seed: int, stream: str, explore: bool = True
+    worlds: TrialWorlds,
+    policy: ActingPolicy,
+    indices: list[int],
+    *,
+    seed: int,
+    stream: str,
+    explore: bool = True,
+    steps: int | None = None,
 ) -> Rollout:
-    """Play one trial of each world in `indices` and return the block.
+    """Play one trial of each world in `indices`, or its first `steps`, and return the block.
 
-    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects.
+    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects. A policy
+    that adapts does so between the episodes; until then it explores, asked to or not.
     """
-    size, steps = len(indices), worlds.trial_steps
+    size, steps = len(indices), steps or worlds.trial_steps
     discrete = policy.log_std is None
-    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, discrete) * float(explore)
+    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, discrete)
+    adaptation = Adaptation(policy, size)
     obs, context = worlds.begin(indices)
     policy.bind_context(torch.from_numpy(context))
     carry = policy.initial_carry(size)
@@ -89,10 +99,12 @@ def collect(
     for t in range(steps):
         inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
         head, carry = policy.step(*inputs, carry)
-        action, log_prob = distribution(head, policy.log_std).sample(noise[t])
+        exploring = noise[t] if explore else noise[t] * adaptation.explores
+        action, log_prob = distribution(head, policy.log_std).sample(exploring)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
         rows.append((*inputs, action, log_prob, *map(_tensor, outcome)))
+        carry = adaptation.after(inputs[0], action, _tensor(result.reward), _tensor(result.episode_start), carry)
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()

@@ -20,7 +20,7 @@ from sdk.config import TrainConfig
 from sdk.progress import columns
 from sdk.suite.curve import LearningCurve
 from sdk.suite.definition import CurveSettings
-from sdk.train import iterations, train, world_shape
+from sdk.train import iterations, steps_each, train, world_shape
 
 
 class TrainingError(RuntimeError):
@@ -40,7 +40,7 @@ class Job:
     def total_steps(self) -> int:
         """Control steps of the finished run."""
         shape = world_shape(self.config)
-        return iterations(self.config, shape) * self.config.trials * shape.trial_steps
+        return iterations(self.config, shape) * steps_each(self.config, shape)
 
     @property
     def is_finished(self) -> bool:

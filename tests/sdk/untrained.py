@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from sdk.algos.base import Sizes, find_algorithm
+from sdk.algos.base import Sizes, algorithm_names, find_algorithm
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.rl.learner import Learner
 from sdk.rl.ppo import PpoConfig
@@ -17,6 +17,12 @@ def untrained(algo: str, sizes: Sizes, seed: int = 0, method: dict[str, Any] | N
     """Return an algorithm's policy; `policy` holds settings of its networks, `method` the algorithm's own."""
     torch.manual_seed(seed)
     return find_algorithm(algo).build(sizes, TrainConfig(algo=algo, policy=PolicyConfig(**policy), method=method or {}))
+
+
+def actor_critics() -> list[str]:
+    """Names of the algorithms whose policies PPO improves, step for step or whole trials at once."""
+    sizes = Sizes(1, 1, 1, reads_reward=True)
+    return [name for name in algorithm_names() if hasattr(untrained(name, sizes), "unroll")]
 
 
 def output_layer(policy: nn.Module) -> Any:

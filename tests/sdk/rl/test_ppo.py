@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
-from sdk.algos.base import Sizes, algorithm_names
+from sdk.algos.base import Sizes
 from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, prepare
 from sdk.rl.rollout import Rollout, collect, side_by_side
 from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
-from tests.sdk.untrained import learner_of, output_layer, untrained
+from tests.sdk.untrained import actor_critics, learner_of, output_layer, untrained
 
 SIZES = Sizes(obs=2, action=1, context=1, reads_reward=True)
 
@@ -161,7 +161,7 @@ def test_the_actor_learns_through_the_memory() -> None:
     assert (rollout.last_action.grad[0] != 0).all()
 
 
-@pytest.mark.parametrize("algo", algorithm_names())
+@pytest.mark.parametrize("algo", actor_critics())
 def test_the_true_context_reaches_only_the_oracle_s_actions(algo: str) -> None:
     policy = lively(algo)
     rollout = played(policy)

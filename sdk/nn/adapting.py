@@ -1,0 +1,152 @@
+"""A policy that adapts by gradient between episodes: what it adapts is its carry, constant while an episode lasts.
+
+Adaptation is a second pure function, `adapt(episodes, carry) -> carry`, made of what `step` is made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from domain_rand.schema import ConfigError
+from export.manifest import CarryState
+from sdk.nn.layers import head, mlp, spread
+from sdk.nn.normalizer import Normalizer
+from sdk.rl.distributions import ActionDistribution, distribution
+from sdk.rl.episodes import Episodes
+from sdk.rl.inner_step import gradient_step
+from sdk.rl.linear_baseline import baseline_advantages
+from sdk.rl.rollout import Carry
+from sdk.rl.surrogates import policy_gradient
+
+if TYPE_CHECKING:
+    from sdk.algos.base import Sizes
+    from sdk.config import PolicyConfig
+
+InnerObjective = Callable[[Tensor, Tensor, Episodes], Tensor]
+"""From log-probabilities and advantages `[T, N]` of some episodes to what each task maximises on them, `[N]`."""
+
+
+def on_policy(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
+    """Return the policy-gradient surrogate."""
+    return policy_gradient(log_prob, advantage, episodes.mask)
+
+
+@dataclass(frozen=True)
+class AdaptationRule:
+    """When and how a policy adapts: after every `every` episodes of a trial, at most `rounds` times.
+
+    A round is one step down the gradient, of `lr` times a gradient of norm ≤ `max_norm`.
+    """
+
+    every: int
+    rounds: int
+    lr: float
+    max_norm: float
+    gamma: float
+    gae_lambda: float
+
+
+class AdaptableMlp(nn.Sequential):
+    """A tanh network all of whose weights adapt: `adapted` is each task's difference to the shared weights."""
+
+    def __init__(self, sizes: list[int], last_gain: float) -> None:
+        super().__init__(*mlp(sizes, last_gain))
+        self._parts = [p.numel() for p in self.parameters()]
+        self.adapted = sum(self._parts)
+
+    def forward(self, x: Tensor, adapted: Tensor) -> Tensor:  # type: ignore[override]
+        """Return the output `[N, T, outputs]` for `x` `[N, T, inputs]` and `adapted` `[N, P]`."""
+        changes = iter(adapted.split(self._parts, -1))
+        for layer in self:
+            if isinstance(layer, nn.Linear):
+                change = next(changes).unflatten(-1, (layer.in_features, layer.out_features))
+                x = _product(x, layer.weight.T, change) + (layer.bias + next(changes))[:, None]
+            else:
+                x = layer(x)
+        return x
+
+
+def _product(x: Tensor, weight: Tensor, change: Tensor) -> Tensor:
+    """Return `x` (`weight` + `change`); for one row of `x` a task, adding the matrices would cost the most."""
+    return x @ weight + x @ change if x.shape[1] == 1 else x @ (weight + change)
+
+
+class AdaptingPolicy(nn.Module):
+    """Acts on the observation through an actor that adapts; the spread of its actions does not.
+
+    Raises `ConfigError` where no reward is reported: there would be nothing to follow.
+    """
+
+    inputs = ("obs",)
+
+    def __init__(
+        self, sizes: Sizes, config: PolicyConfig, actor: nn.Module, adapted: int, rule: AdaptationRule
+    ) -> None:
+        """Make a policy of a network `(x [N, T, obs], adapted [N, P]) → [N, T, A]`; P numbers adapt, from zero."""
+        super().__init__()
+        if not sizes.reads_reward:
+            raise ConfigError(
+                "this policy adapts by the rewards of its episodes, and its robot or toy reports none; train one that "
+                "infers from observations and actions, or choose a task with needs_reward: true"
+            )
+        self.rule = rule
+        self.normalizer = Normalizer(sizes.obs)
+        self.actor = actor
+        self.log_std = spread(sizes.action, sizes.log_std(config))
+        self.carry_spec = (CarryState(name="adapted", shape=(adapted,)),)
+
+    @property
+    def step_size(self) -> Tensor | float:
+        """Length of a step for a gradient of norm 1: one number, or one for each that adapts."""
+        return self.rule.lr
+
+    def initial_carry(self, size: int) -> Carry:
+        """Return the unadapted state of `size` trials."""
+        return tuple(torch.zeros(size, *state.shape) for state in self.carry_spec)
+
+    def bind_context(self, context: Tensor) -> None:
+        """Ignore the true contexts: this policy finds what it needs by trying."""
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the head `[N, A]` for observations `[N, obs]`, and the carry as it was."""
+        return self.head(obs[None], carry[0])[0], carry
+
+    def adapt(self, episodes: Episodes, carry: Carry) -> Carry:
+        """Return the carry after one round on episodes that were played with `carry`."""
+        return (self.adapted_by(episodes, carry[0]),)
+
+    def head(self, obs: Tensor, adapted: Tensor) -> Tensor:
+        """Return the head `[T, N, A]` for observations `[T, N, obs]` and what each trial has adapted `[N, P]`."""
+        raw = self.actor(self.normalizer(obs).transpose(0, 1), adapted)
+        return head(raw.transpose(0, 1), self.log_std)
+
+    def actions(self, obs: Tensor, adapted: Tensor) -> ActionDistribution:
+        """Return the distribution over actions, as `head` does its parameters."""
+        return distribution(self.head(obs, adapted), self.log_std)
+
+    def advantages(self, episodes: Episodes) -> Tensor:
+        """Return the advantages `[T, N]` that adaptation goes by."""
+        features = self.normalizer(episodes.obs)
+        return baseline_advantages(episodes, features, self.rule.gamma, self.rule.gae_lambda)
+
+    def adapted_by(
+        self,
+        episodes: Episodes,
+        adapted: Tensor,
+        objective: InnerObjective = on_policy,
+        first_order: bool = False,
+    ) -> Tensor:
+        """Return `adapted` `[N, P]` after one round, differentiable by the shared weights."""
+        advantage = self.advantages(episodes)
+
+        def loss(x: Tensor) -> Tensor:
+            return -objective(self.actions(episodes.obs, x).log_prob(episodes.action), advantage, episodes)
+
+        return gradient_step(loss, adapted, self.step_size, max_norm=self.rule.max_norm, first_order=first_order)

@@ -1,0 +1,101 @@
+"""Batches of episodes to adapt on, and sums along them that never cross an episode's end.
+
+The sums are made of shifts alone, without loops over time or choices by value: they may become part of an ONNX graph
+whose number of steps is not known in advance.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+if TYPE_CHECKING:
+    from sdk.rl.rollout import Rollout
+
+LONGEST = 4096
+"""Control periods of the longest episode that sums reach over."""
+
+
+class Episodes(NamedTuple):
+    """Some episodes of each of N trials, one after the other: `obs` `[T, N, O]`, `action` `[T, N, A]`, others `[T, N]`.
+
+    `time` counts the control periods since an episode began, from 0. Only steps with `mask` 1 count; the others may
+    hold anything finite. The first that counts begins an episode, the last one ends one.
+    """
+
+    obs: Tensor
+    action: Tensor
+    reward: Tensor
+    time: Tensor
+    mask: Tensor
+
+    def of_tasks(self, count: int) -> Episodes:
+        """Return the episodes of the first `count` trials."""
+        return Episodes(*(x[:, :count] for x in self))
+
+    @property
+    def goes_on(self) -> Tensor:
+        """1 where the next step is of the same episode, `[T, N]`."""
+        return (later(self.time, 1) > self.time).float() * self.mask * later(self.mask, 1)
+
+
+def later(x: Tensor, steps: int) -> Tensor:
+    """Return `x` `[T, N]` as it will be in so many steps; zeros beyond the end."""
+    return pad(x, (0, 0, 0, steps))[steps:]
+
+
+def sum_ahead(x: Tensor, factor: Tensor) -> Tensor:
+    """Return y `[T, N]` with y_t = x_t + factor_t · y_{t+1}, over at most `LONGEST` steps (Hillis and Steele 1986)."""
+    steps = 1
+    while steps < LONGEST:
+        x, factor = x + factor * later(x, steps), factor * later(factor, steps)
+        steps *= 2
+    return x
+
+
+def sum_behind(x: Tensor, episodes: Episodes) -> Tensor:
+    """Return the sum `[T, N]` of `x` from the beginning of each step's episode up to that step."""
+    follows = torch.cat([torch.zeros_like(x[:1]), episodes.goes_on[:-1]])
+    return sum_ahead(x.flip(0), follows.flip(0)).flip(0)
+
+
+def reward_to_go(episodes: Episodes, gamma: float) -> Tensor:
+    """Return the discounted sum `[T, N]` of a step's reward and of all that follow in its episode."""
+    return sum_ahead(episodes.reward * episodes.mask, gamma * episodes.goes_on)
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean `[N]` of `x` `[T, N]` over the steps that count."""
+    return (x * mask).sum(0) / mask.sum(0).clamp(min=1.0)
+
+
+def standardized(x: Tensor, mask: Tensor) -> Tensor:
+    """Return `x` `[T, N]` with mean 0 and standard deviation 1 over each trial's steps that count, and 0 elsewhere."""
+    centred = (x - masked_mean(x, mask)) * mask
+    return centred / (masked_mean(centred**2, mask).sqrt() + 1e-6)
+
+
+def batches(rollout: Rollout, size: int, count: int) -> list[Episodes]:
+    """Cut trials into `count` batches of `size` episodes each, in the order they were played.
+
+    A batch spans the steps during which any of the trials played it. Episodes behind the last batch are left out.
+    """
+    ended = torch.maximum(rollout.terminated, rollout.truncated)
+    batch = (ended.cumsum(0) - ended).div(size, rounding_mode="floor")
+    time = time_in_episode(rollout.episode_start[..., 0])
+    return [_batch(rollout, time, (batch == k).float()) for k in range(count)]
+
+
+def time_in_episode(episode_start: Tensor) -> Tensor:
+    """Return the control periods `[T, N]` since the last step with `episode_start` `[T, N]` 1."""
+    step = torch.arange(len(episode_start), dtype=torch.float32)[:, None].expand_as(episode_start)
+    return step - (step * episode_start).cummax(0).values
+
+
+def _batch(rollout: Rollout, time: Tensor, mask: Tensor) -> Episodes:
+    played = mask.amax(1).nonzero()
+    span = slice(int(played.min()), int(played.max()) + 1)
+    return Episodes(rollout.obs[span], rollout.action[span], rollout.reward[span], time[span], mask[span])
