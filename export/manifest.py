@@ -93,6 +93,23 @@ class Parity(Schema):
     trials: int = Field(ge=0)
 
 
+class AdaptationSpec(Schema):
+    """A graph beside the policy's that turns its memory into that of a better policy, from the episodes just played.
+
+    After each `every` episodes of a trial, at most `rounds` times. It reads, for T control periods of these episodes,
+    `obs` `[T, 1, obs]`, `action` `[T, 1, joints]` (normalised, as asked for), `reward`, `time` since the episode began
+    and `mask` `[T, 1]`, and the memory `carry_*`; it makes `next_*`. Until the last round, commands carry normal noise.
+    """
+
+    every: int = Field(ge=1)
+    rounds: int = Field(ge=1)
+    exploration: tuple[float, ...] = Field(description="spread of a joint's noise, in units of the action scale")
+    reward: tuple[float, float] = Field(description="least and largest reward that is believed")
+    step_norm: float = Field(gt=0, description="largest change of the memory that is believed (L2)")
+    max_steps: int = Field(ge=1, le=2**20, description="control periods of a batch of episodes that are kept at most")
+    max_abs_error: float = Field(default=0.0, ge=0, description="of the graph beside the trained policy's `adapt`")
+
+
 class Manifest(Schema):
     """Everything the runtime needs to drive the robot, and everything a person needs to trust it."""
 
@@ -111,11 +128,14 @@ class Manifest(Schema):
     seeds: tuple[int, ...]
     provenance: dict[str, JsonValue] = {}
     certificate: Certificate | None = None
+    adaptation: AdaptationSpec | None = None
     files: dict[str, str] = Field(default={}, description="SHA-256 of every other file of the bundle, by name")
 
     @model_validator(mode="after")
     def _one_signature(self) -> Manifest:
         check_needs(self.step_inputs, self.contract)
+        if self.adaptation:
+            check_adaptation(self.adaptation, self.contract)
         for side, found, expected in (
             ("inputs", self.inputs, graph_inputs(self.step_inputs, self.contract, self.carry)),
             ("outputs", self.outputs, graph_outputs(self.contract, self.carry)),
@@ -125,9 +145,8 @@ class Manifest(Schema):
         return self
 
     def plain(self) -> dict[str, Any]:
-        """Return JSON-compatible data, without a certificate where there is none: readers before it go on reading."""
-        data = super().plain()
-        return data if self.certificate else {key: value for key, value in data.items() if key != "certificate"}
+        """Return JSON-compatible data, without optional parts that are not there: readers before them go on reading."""
+        return {key: value for key, value in super().plain().items() if value is not None}
 
     @property
     def step_inputs(self) -> tuple[str, ...]:
@@ -190,6 +209,17 @@ def check_needs(names: tuple[str, ...], contract: Contract) -> None:
             f"the policy reads last_reward, but the contract of {contract.robot} has needs_reward: false; "
             "train without reward input, or set needs_reward: true for a robot that can measure its reward"
         )
+
+
+def check_adaptation(spec: AdaptationSpec, contract: Contract) -> None:
+    """Raise `ValueError` unless the contract delivers what a policy adapts by, for as many joints."""
+    if not contract.needs_reward:
+        raise ValueError(
+            f"the policy adapts by the rewards of its episodes, but the contract of {contract.robot} has needs_reward: "
+            "false; train one that infers from observations, or set needs_reward: true for a robot that can measure it"
+        )
+    if len(spec.exploration) != len(contract.joints):
+        raise ValueError(f"exploration has {len(spec.exploration)} values for {len(contract.joints)} joints")
 
 
 def describe(tensors: tuple[TensorSpec, ...]) -> str:

@@ -13,14 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
-from export.manifest import CarryState
+from export.manifest import AdaptationSpec, CarryState
 from sdk.nn.layers import head, mlp, spread
 from sdk.nn.normalizer import Normalizer
 from sdk.rl.distributions import ActionDistribution, distribution
-from sdk.rl.episodes import Episodes
+from sdk.rl.episodes import LONGEST, Episodes
 from sdk.rl.inner_step import gradient_step
 from sdk.rl.linear_baseline import baseline_advantages
-from sdk.rl.rollout import Carry
+from sdk.rl.rollout import Carry, Rollout
 from sdk.rl.surrogates import policy_gradient
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class AdaptingPolicy(nn.Module):
     """
 
     inputs = ("obs",)
+    reward_range: Tensor
 
     def __init__(
         self, sizes: Sizes, config: PolicyConfig, actor: nn.Module, adapted: int, rule: AdaptationRule
@@ -98,12 +99,34 @@ class AdaptingPolicy(nn.Module):
         self.normalizer = Normalizer(sizes.obs)
         self.actor = actor
         self.log_std = spread(sizes.action, sizes.log_std(config))
+        self.register_buffer("reward_range", torch.tensor([torch.inf, -torch.inf]))
         self.carry_spec = (CarryState(name="adapted", shape=(adapted,)),)
 
     @property
     def step_size(self) -> Tensor | float:
         """Length of a step for a gradient of norm 1: one number, or one for each that adapts."""
         return self.rule.lr
+
+    @property
+    def adaptation(self) -> AdaptationSpec:
+        """What a robot must know to adapt: rewards far outside those of training are not believed there."""
+        assert self.log_std is not None
+        low, high = (float(x) for x in self.reward_range)
+        slack = 0.5 * (high - low) + 1e-6
+        return AdaptationSpec(
+            every=self.rule.every,
+            rounds=self.rule.rounds,
+            exploration=tuple(self.log_std.detach().exp().tolist()),
+            reward=(low - slack, high + slack),
+            step_norm=1.01 * float(torch.as_tensor(self.step_size).max()) * self.rule.max_norm,
+            max_steps=self.rule.every * LONGEST,
+        )
+
+    def observe(self, rollout: Rollout) -> None:
+        """Take in what training shows of observations and rewards."""
+        self.normalizer.update(rollout.obs)
+        low, high = self.reward_range
+        self.reward_range.copy_(torch.stack([rollout.reward.min().minimum(low), rollout.reward.max().maximum(high)]))
 
     def initial_carry(self, size: int) -> Carry:
         """Return the unadapted state of `size` trials."""
@@ -118,9 +141,9 @@ class AdaptingPolicy(nn.Module):
         """Return the head `[N, A]` for observations `[N, obs]`, and the carry as it was."""
         return self.head(obs[None], carry[0])[0], carry
 
-    def adapt(self, episodes: Episodes, carry: Carry) -> Carry:
-        """Return the carry after one round on episodes that were played with `carry`."""
-        return (self.adapted_by(episodes, carry[0]),)
+    def adapt(self, episodes: tuple[Tensor, ...], carry: Carry) -> Carry:
+        """Return the carry after one round on episodes (the fields of `Episodes`) that were played with `carry`."""
+        return (self.adapted_by(Episodes(*episodes), carry[0]),)
 
     def head(self, obs: Tensor, adapted: Tensor) -> Tensor:
         """Return the head `[T, N, A]` for observations `[T, N, obs]` and what each trial has adapted `[N, P]`."""

@@ -15,7 +15,7 @@ from torch.nn.functional import pad
 if TYPE_CHECKING:
     from sdk.rl.rollout import Rollout
 
-LONGEST = 4096
+LONGEST = 2048
 """Control periods of the longest episode that sums reach over."""
 
 

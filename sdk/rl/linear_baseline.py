@@ -11,13 +11,16 @@ from torch import Tensor
 from sdk.rl.episodes import Episodes, masked_mean, reward_to_go, standardized, sum_ahead
 
 RIDGE = 1e-5
-"""Penalty on coefficients of standardised features."""
+"""Penalty on the squares of coefficients of standardised features."""
 
 
 def baseline_features(obs: Tensor, time: Tensor) -> Tensor:
-    """Return obs, obs², t, t², t³ `[T, N, F]` for observations `[T, N, O]` and times `[T, N]` in control periods."""
-    t = time[..., None] / 100
-    return torch.cat([obs, obs**2, t, t**2, t**3], -1)
+    """Return obs, obs² and what spans t, t², t³ `[T, N, F]` for observations `[T, N, O]` and times `[T, N]`.
+
+    Legendre's polynomials stand for the powers, which are too much alike for single precision.
+    """
+    t = (2 * time / time.amax(0).clamp(min=1.0) - 1)[..., None]
+    return torch.cat([obs, obs**2, t, 1.5 * t**2 - 0.5, 2.5 * t**3 - 1.5 * t], -1)
 
 
 def solve(matrix: Tensor, vector: Tensor) -> Tensor:
@@ -53,7 +56,9 @@ def baseline_advantages(episodes: Episodes, features: Tensor, gamma: float, gae_
     `features` `[T, N, O]` are the observations as the policy reads them. What would follow an episode is worth nothing,
     however it ended: the time left is among the features.
     """
-    value = linear_fit(baseline_features(features, episodes.time), reward_to_go(episodes, gamma), episodes.mask)
+    value = linear_fit(
+        baseline_features(features, episodes.time * episodes.mask), reward_to_go(episodes, gamma), episodes.mask
+    )
     following = torch.cat([value[1:], torch.zeros_like(value[:1])]) * episodes.goes_on
     surprise = (episodes.reward + gamma * following - value) * episodes.mask
     return standardized(sum_ahead(surprise, gamma * gae_lambda * episodes.goes_on), episodes.mask)

@@ -132,7 +132,7 @@ class MetaLearner:
             old = self.policy.actions(query.obs, states[-1]).detach()
             trials = Trials(support, query, old, self.policy.advantages(query))
         statistics = self._trust_region(trials) if self.settings.outer == "trpo" else self._descend(trials)
-        self.policy.normalizer.update(rollout.obs)
+        self.policy.observe(rollout)
         earned = {f"batch_{k}": _episode_return(batch) for k, batch in enumerate([*support, query])}
         moved = {"inner_norm": float(states[-1].norm(dim=-1).mean())}
         return {**statistics, **earned, **moved}
