@@ -44,6 +44,7 @@ class PpoConfig(Schema):
     gamma: float = Field(default=0.98, gt=0, lt=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     entropy_weight: float = Field(default=0.0, ge=0)
+    anneal_entropy: bool = Field(default=False, description="whether that weight falls linearly to 0")
     value_weight: float = Field(default=0.5, ge=0)
     max_grad_norm: float = Field(default=1.0, gt=0)
     trial_end: Literal["bootstrap", "terminal"] = Field(
@@ -135,16 +136,17 @@ class Ppo:
         self.optimizer = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
-        """Improve the policy on one rollout; `progress` in [0, 1] sets the step size. Returns mean statistics."""
+        """Improve the policy on one rollout; `progress` in [0, 1] sets what falls with time. Returns mean statistics."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * (1 - 0.95 * progress)
+        entropy_weight = self.config.entropy_weight * (1 - progress * self.config.anneal_entropy)
         batch = prepare(self.policy, rollout, self.horizon, self.config)  # type: ignore[arg-type]
         rng = keyed_rng(self.seed, "ppo", iteration, "minibatches")
         rows = []
         for _ in range(self.config.epochs):
             order = rng.permutation(batch.value.shape[1])
             for part in np.array_split(order, min(self.config.minibatches, len(order))):
-                rows.append(self._descend(batch.pick(torch.from_numpy(part))))
+                rows.append(self._descend(batch.pick(torch.from_numpy(part)), entropy_weight))
         self.policy.normalizer.update(rollout.obs)  # type: ignore[union-attr, operator]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
@@ -156,7 +158,7 @@ class Ppo:
         """Take over an optimiser's state."""
         self.optimizer.load_state_dict(state["optimizer"])
 
-    def _descend(self, batch: Batch) -> dict[str, float]:
+    def _descend(self, batch: Batch, entropy_weight: float) -> dict[str, float]:
         config, old = self.config, batch.rollout
         head, value, _ = self.policy.unroll(old, batch.carry)  # type: ignore[operator]
         actions = distribution(head, self.policy.log_std)  # type: ignore[arg-type]
@@ -164,7 +166,7 @@ class Ppo:
         policy_loss = ppo_clip_loss(log_prob, old.log_prob, batch.advantage, config.clip)
         value_loss = clipped_value_loss(value, batch.value, batch.target, config.clip)
         entropy = actions.entropy().mean()
-        loss = policy_loss + config.value_weight * value_loss - config.entropy_weight * entropy
+        loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad_norm)

@@ -194,6 +194,20 @@ def test_the_order_of_minibatches_is_keyed_by_seed_and_iteration() -> None:
     assert not torch.equal(first, weights(updated(policy, seed=1)))
 
 
+def test_annealed_entropy_counts_in_full_at_the_start_and_not_at_all_at_the_end() -> None:
+    policy = lively("rl2")
+
+    def after(progress: float, **entropy: Any) -> Tensor:
+        learner = Ppo(copy.deepcopy(policy), PpoConfig(minibatches=2, **entropy), "trial", 0)
+        learner.update(played(policy), 0, progress)
+        return weights(learner)
+
+    held, annealed = {"entropy_weight": 0.5}, {"entropy_weight": 0.5, "anneal_entropy": True}
+    assert torch.equal(after(0.0, **held), after(0.0, **annealed))
+    assert torch.equal(after(1.0), after(1.0, **annealed))
+    assert not torch.equal(after(1.0, **held), after(1.0, **annealed))
+
+
 def test_an_update_leaves_the_global_generators_alone() -> None:
     torch_state, numpy_state = torch.get_rng_state(), str(np.random.get_state())
     policy = lively("rl2")
