@@ -136,7 +136,7 @@ class Ppo:
         self.optimizer = torch.optim.Adam(policy.parameters(), lr=config.lr, eps=1e-5)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
-        """Improve the policy on one rollout; `progress` in [0, 1] sets what falls with time. Returns mean statistics."""
+        """Improve the policy on one rollout; `progress` in [0, 1] sets what falls with time. Returns means."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * (1 - 0.95 * progress)
         entropy_weight = self.config.entropy_weight * (1 - progress * self.config.anneal_entropy)
