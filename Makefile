@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help setup demo test test-learning lint format bench bench-envs bench-logs docs clean
+.PHONY: help setup demo test test-learning lint format bench bench-envs bench-logs bench-robot docs clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ bench-envs: $(READY)  ## Measure every robot's environment; PEERS=python of a ve
 
 bench-logs: $(READY)  ## Hold a simulation against recordings of the real machine; SIMSHIFT_REAL_LOGS=their folder
 	$(BIN)/python -m benchmarks.real_logs
+
+bench-robot: $(READY)  ## Measure what a bundle needs and does on the robot; RUN=, ROBUST= training runs of the servo arm
+	$(BIN)/python -m benchmarks.on_robot --run $(RUN) --robust $(ROBUST)
 
 docs: $(READY)  ## Regenerate docs/benchmarks.md from the results files
 	$(BIN)/python -m benchmarks.page

@@ -25,43 +25,51 @@ class TwinError(RuntimeError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which worlds the twin plays."""
+    """Which worlds the twin plays, and the YAML file of what goes wrong there, if anything does."""
 
     robot: str
     worlds: int
     seed: int
     effect: str = "none"
     task: str | None = None
+    faults: Path | None = None
 
     def arguments(self) -> list[str]:
         """Return them as `simshift twin` takes them."""
         task = [] if self.task is None else ["--task", self.task]
-        return [self.robot, "--worlds", str(self.worlds), "--seed", str(self.seed), "--effect", self.effect, *task]
+        faults = [] if self.faults is None else ["--faults", str(self.faults)]
+        worlds = ["--worlds", str(self.worlds), "--seed", str(self.seed)]
+        return [self.robot, *worlds, "--effect", self.effect, *task, *faults]
 
 
 @dataclass(frozen=True)
 class Driven:
-    """What came of it: the returns, the driving process's report, and the twin's on each world."""
+    """What came of it: the returns, the driving process's report, and the twin's on each world.
+
+    `missed` counts the control periods in which no command reached the twin.
+    """
 
     evaluation: Evaluation
     report: dict[str, Any]
     worlds: list[dict[str, Any]]
+    missed: int
 
 
-def drive(bundle: Path, where: HeldOut, recording: Path | None = None) -> Driven:
-    """Drive a bundle through the twin's worlds, one trial each.
+def drive(bundle: Path, where: HeldOut, recording: Path | None = None, simshift: Sequence[str] = SIMSHIFT) -> Driven:
+    """Drive a bundle through the twin's worlds, one trial each; `simshift` is the command that drives.
 
     Without a `recording` in lockstep, as fast as both can; with one in real time. Raises `TwinError`.
     """
     pace = "realtime" if recording else "lockstep"
     with _Twin([*where.arguments(), "--pace", pace]) as twin:
         record = ["--record", str(recording)] if recording else []
-        command = [*SIMSHIFT, "run", str(bundle), "--robot", twin.url, "--json", *record]
+        command = [*simshift, "run", str(bundle), "--robot", twin.url, "--json", *record]
         finished = subprocess.run(command, capture_output=True, text=True, check=False)
         if finished.returncode != 0:
             raise TwinError(f"driving {bundle.name} failed:\n{finished.stderr[-2000:]}{finished.stdout[-500:]}")
-        worlds = twin.score()["worlds"]
-    return Driven(_scored(worlds), json.loads(finished.stdout), worlds)
+        score = twin.score()
+    worlds = score["worlds"]
+    return Driven(_scored(worlds), json.loads(finished.stdout), worlds, score["missed_commands"])
 
 
 def _scored(worlds: list[dict[str, Any]]) -> Evaluation:
