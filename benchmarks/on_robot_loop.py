@@ -20,6 +20,8 @@ from export.runtime.loop import run_loop
 from export.runtime.policy import Policy
 from export.runtime.recorder import Recorder
 from export.runtime.report import RunReport
+from export.runtime.supervisor import Supervisor
+from export.runtime.supervisor_config import SupervisorConfig
 from robots.contract import Contract
 from robots.drivers.base import Features, Reading
 
@@ -107,14 +109,18 @@ def drive_table(
 ) -> tuple[TableRobot, RunReport]:
     """Drive a robot of readings, recording every tick; `control_dt` [s] replaces that of the bundle's contract.
 
-    Raises `RuntimeError` when the run does not end as it should.
+    What comes too late is counted to the end, so the supervisor's guard that would end the run for it is off. Raises `RuntimeError` when the run does not end as it should.
     """
     policy = Policy(bundle)
     if control_dt is not None:
         policy.contract = policy.contract.model_copy(update={"control_dt": control_dt})
     robot = TableRobot(policy.contract, ticks, period)
+    supervisor = Supervisor(
+        policy.contract, SupervisorConfig.of(policy.contract, "realtime", {"missed_deadlines": None})
+    )
+    supervisor.arm("armed to be measured")
     with Recorder(recording, policy.contract) as recorder:
-        report = run_loop(policy, robot, recorder=recorder)
+        report = run_loop(policy, robot, supervisor=supervisor, recorder=recorder)
     if not report.completed:
         raise RuntimeError(f"the loop ended by itself: {report.stopped}")
     return robot, report

@@ -58,6 +58,13 @@ def test_another_control_period_is_the_contract_s(bundle: Bundle, tmp_path: Path
     assert report.seconds >= 0.245
 
 
+def test_what_is_late_does_not_end_the_run(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(TableRobot, "_next_period", lambda robot: robot._sequence + 3)
+    _, report = drive_table(bundle, tmp_path / "a.npz", ticks=300)
+    assert report.completed
+    assert report.missed_deadlines >= 200
+
+
 def test_a_slow_policy_is_late_by_itself_and_a_late_start_is_the_scheduler_s() -> None:
     robot = TableRobot(CONTRACT, 10, 0.1)
     robot.read()
