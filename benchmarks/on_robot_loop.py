@@ -109,7 +109,8 @@ def drive_table(
 ) -> tuple[TableRobot, RunReport]:
     """Drive a robot of readings, recording every tick; `control_dt` [s] replaces that of the bundle's contract.
 
-    What comes too late is counted to the end, so the supervisor's guard that would end the run for it is off. Raises `RuntimeError` when the run does not end as it should.
+    What comes too late is counted to the end, so the supervisor's guard that would end the run for it is off. Raises
+    `RuntimeError` when the run does not end as it should.
     """
     policy = Policy(bundle)
     if control_dt is not None:
