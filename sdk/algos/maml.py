@@ -10,7 +10,7 @@
 |-------------------------------------------------|------------------------------------------------------|
 | θᵢ = θ − α ∇L(θ) (eq. 1)                        | `sdk.rl.inner_step.gradient_step`                    |
 | ∇ log π · A with a linear baseline (section 5.3)| `sdk.nn.adapting.AdaptingPolicy.adapted_by`          |
-| min_θ Σᵢ L(θᵢ) (eq. 4), by TRPO                 | `sdk.rl.meta_learner.MetaLearner.objective`          |
+| min_θ Σᵢ L(θᵢ) (eq. 4), by TRPO                 | `sdk.rl.meta_learner.MetaLearner.outer_objective`    |
 | first-order approximation (section 5.2)         | `first_order`                                        |
 
 On a robot θᵢ − θ is the carry: zero at the start of a trial, moved by `adapt` between episodes.
@@ -26,13 +26,14 @@ from torch import nn
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
 from sdk.nn.adapting import AdaptableMlp, AdaptingPolicy
-from sdk.rl.meta_learner import MetaConfig, MetaLearner, played
+from sdk.rl.meta_learner import MetaLearner
+from sdk.rl.meta_settings import MetaConfig, inner_settings, played
 
 
-def build(sizes: Sizes, config: TrainConfig) -> AdaptingPolicy:
+def build(sizes: Sizes, config: TrainConfig, policy: type[AdaptingPolicy] = AdaptingPolicy) -> AdaptingPolicy:
     """Build π(a | s) whose weights adapt."""
     actor = AdaptableMlp([sizes.obs, *config.policy.hidden, sizes.action], config.policy.head_gain)
-    return AdaptingPolicy(sizes, config.policy, actor, actor.adapted, MetaConfig.parse(config.method, "method").rule())
+    return policy(sizes, config.policy, actor, actor.adapted, inner_settings(config).rule())
 
 
 def learner(policy: nn.Module, config: TrainConfig) -> MetaLearner:

@@ -11,80 +11,29 @@ What a method changes is the inner objective, the outer one, or what adapts.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from domain_rand.schema import ConfigError, Schema
-from sdk.nn.adapting import AdaptationRule, AdaptingPolicy, InnerObjective, on_policy
+from sdk.nn.adapting import AdaptingPolicy, InnerObjective, on_policy
 from sdk.rl.distributions import ActionDistribution
 from sdk.rl.episodes import Episodes, batches, masked_mean
+from sdk.rl.meta_settings import MetaConfig
 from sdk.rl.rollout import Rollout
 from sdk.rl.surrogates import likelihood_ratio
 from sdk.rl.trust_region import curvature, flat_gradient, line_search, longest_step
 
-if TYPE_CHECKING:
-    from robots.trial import WorldShape
-    from sdk.config import TrainConfig
-
-
-class MetaConfig(Schema):
-    """Settings of every method that adapts by gradient."""
-
-    rollouts: int = Field(default=20, ge=1, description="episodes that the policy adapts on at a time")
-    inner_steps: int = Field(default=1, ge=1, description="times it adapts in a trial while training")
-    adaptations: int | None = Field(
-        default=None, ge=1, description="times it adapts in a trial once trained; none: as in training"
-    )
-    inner_lr: float = Field(default=0.1, gt=0, description="length of an inner step for a gradient of norm 1")
-    inner_max_norm: float = Field(default=10.0, gt=0, description="longer inner gradients are shortened to this")
-    first_order: bool = Field(default=False, description="treat inner gradients as constants")
-    gamma: float = Field(default=0.99, gt=0, le=1)
-    gae_lambda: float = Field(default=1.0, ge=0, le=1)
-    outer: Literal["trpo", "adam"] = "trpo"
-    lr: float = Field(default=1e-3, gt=0, description="step size of Adam")
-    outer_steps: int = Field(default=5, ge=1, description="Adam's steps on the trials of an iteration")
-    max_kl: float = Field(default=0.01, gt=0, description="mean divergence of a TRPO step")
-    cg_iterations: int = Field(default=10, ge=1)
-    cg_damping: float = Field(default=1e-5, ge=0)
-    backtracks: int = Field(default=15, ge=1)
-    backtrack_ratio: float = Field(default=0.8, gt=0, lt=1)
-    curvature_tasks: int = Field(default=10, ge=1, description="trials of an iteration that TRPO's curvature looks at")
-
-    def rule(self) -> AdaptationRule:
-        """Return when and how a policy adapts once it is trained."""
-        return AdaptationRule(
-            every=self.rollouts,
-            rounds=self.adaptations or self.inner_steps,
-            lr=self.inner_lr,
-            max_norm=self.inner_max_norm,
-            gamma=self.gamma,
-            gae_lambda=self.gae_lambda,
-        )
-
-
-def played(config: TrainConfig, shape: WorldShape) -> int:
-    """Return the control steps of a trial that training plays; raises `ConfigError` where a trial is too short."""
-    from sdk.algos.base import find_algorithm
-
-    settings = find_algorithm(config.algo).settings.parse(config.method, "method")
-    assert isinstance(settings, MetaConfig)
-    needed = (settings.inner_steps + 1) * settings.rollouts
-    there = shape.trial_steps // shape.episode_steps
-    if needed > there:
-        raise ConfigError(
-            f"method.inner_steps = {settings.inner_steps} and rollouts = {settings.rollouts} take {needed} episodes, "
-            f"and a trial has {there}"
-        )
-    return needed * shape.episode_steps
-
 
 class Trials(NamedTuple):
-    """What an update learns from: the batches that were adapted on, the last one, and what is fixed about it."""
+    """What an update learns from: the batches that were adapted on, the last one, and what is fixed about them.
+
+    `played` are the distributions that acted in the batches of `support`, `old` the one that acted in the last.
+    """
 
     support: list[Episodes]
+    played: list[ActionDistribution]
     query: Episodes
     old: ActionDistribution
     advantage: Tensor
@@ -92,50 +41,77 @@ class Trials(NamedTuple):
     def of_tasks(self, count: int) -> Trials:
         """Return the first `count` trials."""
         support = [episodes.of_tasks(count) for episodes in self.support]
-        return Trials(support, self.query.of_tasks(count), self.old.of_tasks(count), self.advantage[:, :count])
+        played = [actions.of_tasks(count) for actions in self.played]
+        return Trials(support, played, self.query.of_tasks(count), self.old.of_tasks(count), self.advantage[:, :count])
+
+
+def retrace(
+    policy: AdaptingPolicy,
+    support: list[Episodes],
+    now: Tensor,
+    objective: Callable[[ActionDistribution], InnerObjective],
+) -> tuple[list[ActionDistribution], Tensor]:
+    """Return how each batch was played, from `now` `[N, P]` on, and what had been adapted after the last of them."""
+    played = []
+    for episodes in support:
+        with torch.no_grad():
+            played.append(policy.actions(episodes.obs, now).detach())
+        now = policy.adapted_by(episodes, now, objective(played[-1]), first_order=True).detach()
+    return played, now
 
 
 class MetaLearner:
-    """The outer loop. `inner_objective` and `objective` are what methods replace."""
+    """The outer loop. `inner_objective` and `outer_objective` are what methods replace."""
 
     def __init__(self, policy: AdaptingPolicy, settings: MetaConfig) -> None:
         self.policy, self.settings = policy, settings
         self.parameters = [p for p in policy.parameters() if p.requires_grad]
         self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr)
 
-    def inner_objective(self) -> InnerObjective:
-        """Return what each task maximises on its batch of episodes."""
+    def cut(self, rollout: Rollout) -> list[Episodes]:
+        """Return the batches to adapt on, and last the one that the shared weights answer for."""
+        return batches(rollout, self.settings.rollouts, self.settings.inner_steps + 1)
+
+    def inner_objective(self, played: ActionDistribution) -> InnerObjective:
+        """Return what each task maximises on a batch of episodes that `played` acted in."""
         return on_policy
 
-    def adapted(self, support: list[Episodes]) -> list[Tensor]:
+    def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
+        """Return what each task contributes `[N]`, with `actions` in its last batch and φ₀ … φ_K adapted."""
+        query = trials.query
+        log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
+        return likelihood_ratio(log_prob, old, trials.advantage, query.mask)
+
+    def adapted(self, trials: Trials) -> list[Tensor]:
         """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
-        (now,) = self.policy.initial_carry(support[0].reward.shape[1])
-        states = [now]
-        for episodes in support:
-            now = self.policy.adapted_by(episodes, now, self.inner_objective(), self.settings.first_order)
-            states.append(now)
+        states = list(self.policy.initial_carry(trials.advantage.shape[1]))
+        for episodes, played in zip(trials.support, trials.played, strict=True):
+            objective = self.inner_objective(played)
+            states.append(self.policy.adapted_by(episodes, states[-1], objective, self.settings.first_order))
         return states
 
     def objective(self, trials: Trials) -> tuple[Tensor, Tensor]:
         """Return what the shared weights maximise, and how far the adapted policies moved from the old ones (KL)."""
-        query = trials.query
-        actions = self.policy.actions(query.obs, self.adapted(trials.support)[-1])
-        log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
-        surrogate = likelihood_ratio(log_prob, old, trials.advantage, query.mask).mean()
-        return surrogate, masked_mean(trials.old.kl(actions), query.mask).mean()
+        states = self.adapted(trials)
+        actions = self.policy.actions(trials.query.obs, states[-1])
+        surrogate = self.outer_objective(trials, actions, states).mean()
+        return surrogate, masked_mean(trials.old.kl(actions), trials.query.mask).mean()
+
+    def trials(self, rollout: Rollout) -> tuple[Trials, Tensor]:
+        """Return what the first K + 1 batches of each trial tell, and φ_K `[N, P]` as it was."""
+        *support, query = self.cut(rollout)
+        (start,) = self.policy.initial_carry(query.reward.shape[1])
+        played, last = retrace(self.policy, support, start, self.inner_objective)
+        with torch.no_grad():
+            old = self.policy.actions(query.obs, last).detach()
+            return Trials(support, played, query, old, self.policy.advantages(query)), last
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the shared weights on the first K + 1 batches of each trial."""
-        *support, query = batches(rollout, self.settings.rollouts, self.settings.inner_steps + 1)
-        states = [state.detach() for state in self.adapted(support)]
-        with torch.no_grad():
-            old = self.policy.actions(query.obs, states[-1]).detach()
-            trials = Trials(support, query, old, self.policy.advantages(query))
+        trials, last = self.trials(rollout)
         statistics = self._trust_region(trials) if self.settings.outer == "trpo" else self._descend(trials)
         self.policy.observe(rollout)
-        earned = {f"batch_{k}": _episode_return(batch) for k, batch in enumerate([*support, query])}
-        moved = {"inner_norm": float(states[-1].norm(dim=-1).mean())}
-        return {**statistics, **earned, **moved}
+        return {**statistics, **earned([*trials.support, trials.query], last)}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the optimiser's state."""
@@ -175,6 +151,12 @@ class MetaLearner:
         with torch.no_grad():
             surrogate, kl = self.objective(trials)
         return float(surrogate), float(kl)
+
+
+def earned(played: list[Episodes], adapted: Tensor) -> dict[str, float]:
+    """Return the mean return of an episode of each batch, and how far the tasks moved in the end."""
+    returns = {f"batch_{k}": _episode_return(batch) for k, batch in enumerate(played)}
+    return {**returns, "inner_norm": float(adapted.norm(dim=-1).mean())}
 
 
 def _episode_return(batch: Episodes) -> float:

@@ -6,6 +6,7 @@ They differ in what their second derivatives estimate, and so in what a meta-gra
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sdk.rl.episodes import Episodes, masked_mean, sum_behind
@@ -24,15 +25,29 @@ def likelihood_ratio(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, 
     return masked_mean((log_prob - old_log_prob).exp() * advantage, mask)
 
 
-def dice(log_prob: Tensor, reward: Tensor, baseline: Tensor, gamma: float, episodes: Episodes) -> Tensor:
-    """Return the estimator whose derivatives of every order are unbiased (Foerster 2018, eqs. 6 and 7).
+def clipped_ratio(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float, mask: Tensor) -> Tensor:
+    """Return the mean of min(r A, clip(r, 1 ± `clip`) A) for r = π/π_old (Schulman 2017, eq. 7)."""
+    ratio = (log_prob - old_log_prob).exp()
+    return masked_mean(torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage), mask)
 
-    `baseline` `[T, N]` may depend on what was known before a step's action. The sum over time is divided by the number
-    of steps that count, as in the other surrogates.
+
+def exploration(log_prob: Tensor, old_log_prob: Tensor, credit: Tensor, mask: Tensor) -> Tensor:
+    """Return the mean of π/π_old times a credit `[N]` that all steps share: what followed from them together.
+
+    Times the number of steps, its gradient is the second term of Stadie 2018's (section 3).
     """
-    discount = gamma**episodes.time
-    causes = magic_box(sum_behind(log_prob * episodes.mask, episodes))
-    return masked_mean(discount * (causes * reward + (1 - magic_box(log_prob)) * baseline), episodes.mask)
+    return likelihood_ratio(log_prob, old_log_prob, credit.expand_as(mask), mask)
+
+
+def dice(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
+    """Return 0, with derivatives of every order that are, on average, those of the return per step (Foerster 2018).
+
+    There (eq. 6) each reward carries the probability of all that led to it. Summed by parts, each advantage carries the
+    change that its own action makes to that probability (Farquhar 2019), and may contain any baseline of its state.
+    """
+    causes = sum_behind(log_prob * episodes.mask, episodes)
+    before = causes - log_prob * episodes.mask
+    return masked_mean((magic_box(causes) - magic_box(before)) * advantage, episodes.mask)
 
 
 def magic_box(x: Tensor) -> Tensor:

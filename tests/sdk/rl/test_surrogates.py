@@ -76,11 +76,11 @@ def ratio(log_prob: Tensor, of: Episodes) -> Tensor:
 
 
 def boxed(log_prob: Tensor, of: Episodes) -> Tensor:
-    return dice(log_prob, of.reward, torch.zeros_like(of.reward), 1.0, of)
+    return dice(log_prob, to_go(of), of)
 
 
 def boxed_with_baseline(log_prob: Tensor, of: Episodes) -> Tensor:
-    return dice(log_prob, of.reward, torch.full_like(of.reward, 2.5), 1.0, of)
+    return dice(log_prob, to_go(of) - 2.5, of)
 
 
 @pytest.mark.parametrize("surrogate", [plain, ratio, boxed, boxed_with_baseline])
