@@ -20,9 +20,11 @@ from export.certificate import TickTimes
 from export.cold_start import middle_reading
 from export.manifest import TensorSpec
 from export.runtime.latency import preemptions
+from export.runtime.monitor import OutOfDistribution
 from export.runtime.policy import Policy
 from export.runtime.session import BoundGraph, open_session
 from export.verify import read_golden
+from robots.drivers.base import Reading
 
 WARM_UP = 20
 
@@ -37,12 +39,14 @@ def measure(
     paced_ticks: int = 200,
     peers: Mapping[str, Tick] | None = None,
 ) -> list[TickTimes]:
-    """Time the identity graph, the bundle's graph, a whole `Policy.step` and any peers.
+    """Time the identity graph, the bundle's graph, a whole `Policy.step`, one that is monitored, and any peers.
 
     Each back to back and once every `period` s, which defaults to the contract's control period.
     """
     period = bundle.manifest.control_dt if period is None else period
     kinds = {"identity": _identity_tick(), "graph": _graph_tick(bundle), "policy_step": _policy_tick(bundle)}
+    if bundle.manifest.monitor is not None:
+        kinds["monitored_step"] = _monitored_tick(bundle)
     results = []
     for wait, count in ((0.0, ticks), (period, paced_ticks)):
         for name, tick in {**kinds, **(peers or {})}.items():
@@ -115,6 +119,13 @@ def _policy_tick(bundle: Bundle) -> Tick:
     policy = Policy(bundle)
     middle = middle_reading(policy.contract)
     return lambda: policy.step(middle, last_reward=0.0)
+
+
+def _monitored_tick(bundle: Bundle) -> Tick:
+    policy = Policy(bundle)
+    monitor, middle = OutOfDistribution(policy), middle_reading(policy.contract)
+    reading = Reading(0, 0.0, middle)
+    return lambda: monitor.judge(reading, policy.step(middle, last_reward=0.0))
 
 
 def _numpy_tick(bundle: Bundle) -> Tick:

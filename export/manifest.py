@@ -93,6 +93,36 @@ class Parity(Schema):
     trials: int = Field(ge=0)
 
 
+class MonitorSpec(Schema):
+    """A graph beside the policy's that says how strange the robot's motion is, against all worlds of training.
+
+    It reads, at every step, what the policy read, and the policy's memories in `reads` as that step left them. Each of
+    its `statistics` comes in units of what one episode in so many exceeds in training worlds; the largest is the score.
+    Above `fall_back` the policy's memory is kept blank; above `stop`, or after `patience` above `fall_back`, the robot
+    is stopped. `smoothing` [s] is over how long each statistic looks back.
+    """
+
+    signals: tuple[str, ...] = Field(min_length=1, description="whose changes it foretells")
+    reads: tuple[str, ...] = ()
+    statistics: tuple[str, ...] = Field(min_length=1)
+    smoothing: tuple[float, ...]
+    carry: tuple[CarryState, ...] = ()
+    fall_back: float = Field(gt=0)
+    stop: float = Field(gt=0)
+    patience: float = Field(ge=0, description="s")
+    false_alarms: float = Field(ge=0, le=1, description="share of held-out episodes above `fall_back`")
+    episodes: int = Field(ge=1, description="held-out episodes that were counted")
+    seed: int
+
+    @model_validator(mode="after")
+    def _ordered(self) -> MonitorSpec:
+        if self.stop < self.fall_back:
+            raise ValueError(f"stop is {self.stop}, below fall_back, {self.fall_back}")
+        if len(self.smoothing) != len(self.statistics):
+            raise ValueError(f"{len(self.statistics)} statistics have {len(self.smoothing)} smoothing times")
+        return self
+
+
 class AdaptationSpec(Schema):
     """A graph beside the policy's that turns its memory into that of a better policy, from the episodes just played.
 
@@ -128,6 +158,7 @@ class Manifest(Schema):
     seeds: tuple[int, ...]
     provenance: dict[str, JsonValue] = {}
     certificate: Certificate | None = None
+    monitor: MonitorSpec | None = None
     adaptation: AdaptationSpec | None = None
     files: dict[str, str] = Field(default={}, description="SHA-256 of every other file of the bundle, by name")
 

@@ -11,7 +11,18 @@ from export.manifest import Manifest
 
 def model_card(manifest: Manifest) -> str:
     """Return the model card as Markdown."""
-    sections = (_head, _contract, _worlds, _evaluation, _verification, _certificate, _use, _running, _provenance)
+    sections = (
+        _head,
+        _contract,
+        _worlds,
+        _evaluation,
+        _verification,
+        _monitor,
+        _certificate,
+        _use,
+        _running,
+        _provenance,
+    )
     return "\n\n".join(filter(None, (section(manifest) for section in sections))) + "\n"
 
 
@@ -75,6 +86,19 @@ def _verification(m: Manifest) -> str:
         "## Verification\n\nThe graph followed the trained policy within "
         f"{p.max_abs_error:.2g} (allowed: {p.tolerance:g}) "
         f"over {p.steps} closed-loop steps in {p.trials} held-out worlds and {p.episodes} episodes."
+    )
+
+
+def _monitor(m: Manifest) -> str:
+    """What watches the policy; nothing where nothing does."""
+    if m.monitor is None:
+        return ""
+    w = m.monitor
+    return (
+        f"## Monitor\n\nForetells {', '.join(w.signals)}; its score is the largest of {', '.join(w.statistics)}. "
+        f"Above {w.fall_back:.3g} the policy acts without memory; above {w.stop:.3g}, or after {w.patience:g} s, the "
+        f"robot is stopped. In {w.episodes} held-out episodes of the training range, "
+        f"{100 * w.false_alarms:.2g} % went above."
     )
 
 

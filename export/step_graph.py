@@ -61,13 +61,24 @@ def _stashed(policy: nn.Module) -> list[tuple[nn.Module, str]]:
     return [(m, name) for m in policy.modules() for name, value in vars(m).items() if isinstance(value, Tensor)]
 
 
-class StepGraph(nn.Module):
+class TensorGraph(nn.Module):
+    """A module of named tensors with fixed shapes: what becomes an ONNX graph. `policy` is what it wraps."""
+
+    policy: Any
+    input_specs: tuple[TensorSpec, ...]
+    output_specs: tuple[TensorSpec, ...]
+
+    def example(self) -> tuple[Tensor, ...]:
+        """Return inputs of the right shapes to trace with."""
+        return tuple(torch.full(spec.shape, 0.5) for spec in self.input_specs)
+
+
+class StepGraph(TensorGraph):
     """A policy wrapped in its contract: commands in the contract's unit on both sides, batch of one.
 
     Raises `ExportError` when the policy reads what the contract does not deliver.
     """
 
-    policy: Any
     scale: Tensor
     offset: Tensor
 
@@ -94,11 +105,3 @@ class StepGraph(nn.Module):
         step = [given.get(name, torch.zeros(self._width[name])) for name in STEP_INPUTS]
         mean, carry = self.policy.step(*step, tuple(tensors[len(self.names) :]))
         return self.offset + self.scale * mean.clamp(-1.0, 1.0), *carry
-
-    def example(self) -> tuple[Tensor, ...]:
-        """Return inputs of the right shapes to trace with."""
-        return tuple(_example(spec) for spec in self.input_specs)
-
-
-def _example(spec: TensorSpec) -> Tensor:
-    return torch.full(spec.shape, 0.5)

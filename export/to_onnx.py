@@ -14,13 +14,13 @@ import torch
 
 from export.bundle import STEP_GRAPH
 from export.runtime.session import check_signature, open_session
-from export.step_graph import ExportError, StepGraph
+from export.step_graph import ExportError, TensorGraph
 
 OPSET, IR_VERSION = 18, 8
 """The oldest pair that carries every graph here: it loads on onnxruntime 1.16 and later."""
 
 
-def to_onnx(graph: StepGraph) -> bytes:
+def to_onnx(graph: TensorGraph) -> bytes:
     """Return the graph as a serialised ONNX model, byte for byte the same each time.
 
     Raises `ExportError` when the policy cannot be traced, `BundleError` when the graph's inputs or outputs are not
@@ -44,7 +44,7 @@ def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
     return proto.SerializeToString(deterministic=True)
 
 
-def _trace(graph: StepGraph) -> onnx.ModelProto:
+def _trace(graph: TensorGraph) -> onnx.ModelProto:
     try:
         with _quiet(), torch.no_grad():
             program = torch.onnx.export(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.lib.format import read_array
 
 from export.bundle import GOLDEN, STEP_GRAPH, Bundle
 from export.containers import MANIFEST, read_zip, zip_bytes
-from export.manifest import METADATA_PREFIX, PARITY_TOLERANCE, BundleError, Manifest
+from export.manifest import METADATA_PREFIX, PARITY_TOLERANCE, BundleError, TensorSpec
 from export.runtime.session import open_session
 
 Trace = Mapping[str, np.ndarray]
@@ -41,7 +41,7 @@ def check_golden(bundle: Bundle, session: ort.InferenceSession | None = None) ->
     Raises `BundleError` when the trace does not fit the graph, or the graph says that it belongs to another manifest.
     """
     session = session or open_session(bundle.files[STEP_GRAPH], f"{bundle.source}: {STEP_GRAPH}")
-    check_metadata(session.get_modelmeta().custom_metadata_map, bundle.manifest, bundle.source)
+    check_metadata(session, bundle.manifest.graph_metadata, f"{bundle.source}: {STEP_GRAPH}")
     manifest, trace = bundle.manifest, read_golden(bundle)
     names = [t.name for t in manifest.outputs]
     steps = len(trace["action"])
@@ -64,16 +64,17 @@ def require_golden(bundle: Bundle, session: ort.InferenceSession | None = None) 
     return check
 
 
-def check_metadata(stated: Mapping[str, str], manifest: Manifest, source: str) -> None:
-    """Raise `BundleError` where the graph's metadata contradicts the manifest, as under joints in another order.
+def check_metadata(session: ort.InferenceSession, expected: Mapping[str, str], source: str) -> None:
+    """Raise `BundleError` where a graph's metadata contradicts the manifest, as under joints in another order.
 
     A golden trace cannot notice that: it knows no names.
     """
-    for key, value in manifest.graph_metadata.items():
+    stated = session.get_modelmeta().custom_metadata_map
+    for key, value in expected.items():
         if stated.get(key, value) != value:
             what = key.removeprefix(METADATA_PREFIX)
             raise BundleError(
-                f"{source}: {STEP_GRAPH} was made for {what} {stated[key]}, {MANIFEST} says {value}; "
+                f"{source} was made for {what} {stated[key]}, {MANIFEST} says {value}; "
                 "they do not belong together, export the bundle anew"
             )
 
@@ -103,23 +104,27 @@ def golden_bytes(trace: Trace) -> bytes:
 
 def read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
     """Return a bundle's golden trace; raises `BundleError` unless it holds every graph tensor for enough steps."""
-    where = f"{bundle.source}: {GOLDEN}"
-    tensors = len(bundle.manifest.inputs) + len(bundle.manifest.outputs)
-    members = read_zip(io.BytesIO(bundle.files[GOLDEN]), where, max_files=tensors + 1)
+    return read_trace(bundle, GOLDEN, (*bundle.manifest.inputs, *bundle.manifest.outputs))
+
+
+def read_trace(bundle: Bundle, name: str, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
+    """Return one of a bundle's traces; raises `BundleError` unless it holds exactly these tensors for enough steps."""
+    where = f"{bundle.source}: {name}"
+    members = read_zip(io.BytesIO(bundle.files[name]), where, max_files=len(specs) + 1)
     try:
         arrays = {name: read_array(io.BytesIO(data), allow_pickle=False) for name, data in members.items()}
     except Exception as error:  # numpy raises many kinds for a malformed array
         raise BundleError(f"{where} cannot be read ({error}); export the bundle anew") from None
     trace = {name.removesuffix(".npy"): array for name, array in arrays.items()}
-    _check_trace(trace, bundle.manifest, where)
+    _check_trace(trace, specs, where)
     return trace
 
 
-def _check_trace(trace: Trace, manifest: Manifest, where: str) -> None:
-    specs = (*manifest.inputs, *manifest.outputs)
+def _check_trace(trace: Trace, specs: Sequence[TensorSpec], where: str) -> None:
     if set(trace) != {spec.name for spec in specs}:
         raise BundleError(f"{where} holds {', '.join(sorted(trace))}, not the graph's tensors; export the bundle anew")
-    steps = len(trace["action"]) if trace["action"].ndim else 0
+    first = trace[specs[0].name]
+    steps = len(first) if first.ndim else 0
     for spec in specs:
         found = trace[spec.name]
         if found.dtype != np.float32 or found.shape != (steps, *spec.shape[1:]) or steps < MIN_GOLDEN_STEPS:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from domain_rand.schema import ConfigError
 from export.runtime.latency import Latency, preemptions
+from export.runtime.monitor import open_monitor
 from export.runtime.operator_stop import stop_signals
 from export.runtime.policy import BadReading
 from export.runtime.recorder import Recorder, Tick
@@ -50,16 +51,17 @@ def run_loop(
 
     Pace "robot" follows the readings as they come; "realtime" also waits for the clock, for a driver that does not.
     `supervisor` has the last word on every command, and its faults end the run; without one, an armed one with the
-    contract's defaults does. Ctrl-C, SIGTERM and `max_seconds` end it by a soft stop, a second Ctrl-C at once. The safe
-    command is the last thing sent on every way out, any exception included. Raises `DriverError` when the robot cannot
-    be reached or follows another contract, `ConfigError` when it cannot give what the policy needs. Closing the driver
-    is left to the caller.
+    contract's defaults and the bundle's monitor does. Ctrl-C, SIGTERM and `max_seconds` end it by a soft stop, a second
+    Ctrl-C at once. The safe command is the last thing sent on every way out, any exception included. Raises
+    `DriverError` when the robot cannot be reached or follows another contract, `ConfigError` when it cannot give what
+    the policy needs. Closing the driver is left to the caller.
     """
     features = driver.connect()
     try:
         _check_needs(policy.contract, features)
         if supervisor is None:
-            supervisor = Supervisor(policy.contract, SupervisorConfig.of(policy.contract, features.pace))
+            config = SupervisorConfig.of(policy.contract, features.pace)
+            supervisor = Supervisor(policy.contract, config, open_monitor(policy))
             supervisor.arm()
         run = _Run(policy, driver, features.control_dt, supervisor, recorder, on_tick)
         with stop_signals(supervisor.stop):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -33,13 +34,14 @@ class BadReading(ValueError):
 class Policy:
     """A bundle's policy on one robot: its memory, its limits, and what was last sent.
 
-    Use one object for each robot, from one thread.
+    Use one object for each robot, from one thread. `trials` counts those begun; `given` is what the last step read
+    beside its memory, valid until the next.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         """Open a checked bundle and replay its golden trace; raises `BundleError` when this machine departs from it."""
         source = f"{bundle.source}: {STEP_GRAPH}"
-        self.manifest = bundle.manifest
+        self.bundle, self.manifest = bundle, bundle.manifest
         self.contract: Contract = bundle.manifest.contract
         session = open_session(bundle.files[STEP_GRAPH], source)
         check_signature(session, self.manifest.inputs, self.manifest.outputs, source)
@@ -50,6 +52,9 @@ class Policy:
         self._reader = _Reader(self.contract)
         self._limiter = Limiter(self.contract)
         self._warm_up()
+        self.trials = 0
+        self._under_way = False
+        self.given: dict[str, Any] = {}
         self.start_trial()
 
     @classmethod
@@ -62,10 +67,32 @@ class Policy:
 
     def start_trial(self) -> None:
         """Return memory to its initial values and the last command to the safe one; the next step starts an episode."""
+        self.forget()
+        self._limiter.reset()
+        self.trials += 1
+        self._trial_starts = self._episode_starts = True
+        self._under_way = False
+
+    def take_over(self, last_command: Mapping[str, float]) -> None:
+        """Start a trial in the middle of a motion: blank memory, but limits that go on from what was sent last."""
+        self.start_trial()
+        self.sent(last_command)
+        self._under_way = True
+
+    def forget(self) -> None:
+        """Return memory to its initial values; the last command and the episode stand."""
         for name, value in self._initial.items():
             self._graph.carry[name][...] = value
-        self._limiter.reset()
-        self._trial_starts = self._episode_starts = True
+
+    def recall(self, memory: Mapping[str, np.ndarray]) -> None:
+        """Put a memory back that `carry` gave; raises `BundleError` unless it is finite and of this policy's shape."""
+        shapes = {name: value.shape for name, value in memory.items()}
+        if shapes != {name: value.shape for name, value in self._initial.items()}:
+            raise BundleError(f"the memory holds {shapes or 'nothing'}, which is not what this policy keeps")
+        if not all(np.isfinite(value).all() for value in memory.values()):
+            raise BundleError("the memory is not finite; it was not put back")
+        for name, value in memory.items():
+            self._graph.carry[name][...] = value
 
     def step(
         self,
@@ -112,8 +139,13 @@ class Policy:
 
     @property
     def carry(self) -> dict[str, np.ndarray]:
-        """A copy of the memory by state name, float32 `[1, *shape]`: for monitors and logs."""
-        return {name: value.copy() for name, value in self._graph.carry.items()}
+        """A copy of the memory by state name, float32 `[1, *shape]`: for logs."""
+        return {name: value.copy() for name, value in self.memory.items()}
+
+    @property
+    def memory(self) -> Mapping[str, np.ndarray]:
+        """The memory itself, as the next step will find it; only to be read, and only until then."""
+        return self._graph.carry
 
     def _reward(self, last_reward: float | None) -> float:
         if "last_reward" not in self._graph.inputs or self._trial_starts:
@@ -123,19 +155,21 @@ class Policy:
         return float(last_reward)
 
     def _begin_episode(self) -> None:
-        self._limiter.reset()
+        if not self._under_way:
+            self._limiter.reset()
+        self._under_way = False
         for name in self._per_episode:
             self._graph.carry[name][...] = self._initial[name]
 
     def _fill(self, obs: np.ndarray, reward: float) -> None:
-        values = {
+        self.given = {
             "obs": obs,
             "last_action": self._limiter.last,
             "last_reward": reward,
             "episode_start": float(self._episode_starts),
         }
         for name, array in self._graph.inputs.items():
-            array[0] = values[name]
+            array[0] = self.given[name]
 
     def _checked_output(self) -> list[float]:
         """Return the graph's command; raises `UnsafeCommand` when it, or the memory made with it, is not finite."""

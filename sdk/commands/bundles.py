@@ -24,6 +24,7 @@ def export(
     to: Annotated[Path | None, typer.Option("--to", "-o", help="Bundle: a folder, or a .zip.")] = None,
     worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds for the evaluation table.")] = 50,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a bundle that is there already.")] = False,
+    monitor: Annotated[bool, typer.Option(help="Add a monitor that notices worlds unlike training; minutes.")] = False,
     as_json: Json = False,
 ) -> None:
     """Export a run as a bundle, verified in closed loop against the trained policy."""
@@ -32,6 +33,11 @@ def export(
     destination = to or run / "bundle"
     with err.status("evaluating, exporting and verifying"):
         manifest = export_run(run, destination, worlds=worlds, overwrite=overwrite)
+    if monitor:
+        from sdk.monitor import monitor_run
+
+        with err.status("playing training worlds for the monitor"):
+            manifest = monitor_run(run, destination)
     facts = {"bundle": str(destination), "algorithm": manifest.algorithm, "parity": manifest.parity.plain()}
     show(facts, as_json, lambda: say(f"Bundle: {destination}. Parity {manifest.parity.max_abs_error:.1e}."))
 

@@ -25,6 +25,7 @@ def run(
     public_key: PublicKey = None,
     record: Annotated[Path | None, typer.Option(help="Write every tick to this .npz or .mcap.")] = None,
     safety: Annotated[Path | None, typer.Option(help="YAML file over the supervisor's defaults.")] = None,
+    monitor: Annotated[bool, typer.Option(help="Let the bundle's monitor, if any, fall back and stop.")] = True,
     trials: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials.")] = None,
     max_seconds: Annotated[float | None, typer.Option(help="Stop after this time [s].")] = None,
     as_json: Json = False,
@@ -40,7 +41,7 @@ def run(
     policy = Policy.load(bundle, public_key)
     driver = open_driver(robot, policy.contract)
     try:
-        supervisor = _supervisor(policy.contract, driver.connect().pace, safety)
+        supervisor = _supervisor(policy, driver.connect().pace, safety, monitor)
         fingerprint = bundle_fingerprint(policy.manifest)
         with Recorder(record, policy.contract, fingerprint) if record else nullcontext() as recorder:
             report = run_loop(
@@ -81,13 +82,15 @@ def twin(
     show(score, as_json, lambda: _print_score(score))
 
 
-def _supervisor(contract: Any, pace: str, safety: Path | None) -> Any:
+def _supervisor(policy: Any, pace: str, safety: Path | None, monitor: bool) -> Any:
     from domain_rand.schema import read_yaml
+    from export.runtime.monitor import open_monitor
     from export.runtime.supervisor import Supervisor
     from export.runtime.supervisor_config import SupervisorConfig
 
     overrides = read_yaml(safety) if safety else {}
-    supervisor = Supervisor(contract, SupervisorConfig.of(contract, pace, overrides, str(safety or "safety")))
+    config = SupervisorConfig.of(policy.contract, pace, overrides, str(safety or "safety"))
+    supervisor = Supervisor(policy.contract, config, open_monitor(policy) if monitor else None)
     supervisor.arm("armed by simshift run")
     return supervisor
 
