@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from domain_rand.schema import ConfigError, Schema, nearest, read_yaml, with_overrides
+from sdk.offdynamics.settings import RewardCorrection
 from sdk.rl.ppo import PpoConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -51,6 +52,7 @@ class TrainConfig(Schema):
     ppo: PpoConfig = PpoConfig()
     policy: PolicyConfig = PolicyConfig()
     method: dict[str, Any] = Field(default={}, validate_default=True, description="the algorithm's own settings")
+    reward_correction: RewardCorrection | None = Field(default=None, description="train for other dynamics than these")
 
     @model_validator(mode="before")
     @classmethod

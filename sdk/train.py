@@ -16,6 +16,7 @@ from sdk.algos.base import find_algorithm
 from sdk.checkpoint import RunFolder
 from sdk.config import TrainConfig
 from sdk.engines.local import LocalEngine, build_policy, make_worlds
+from sdk.offdynamics.corrected import corrected
 from sdk.rl.learner import Learner
 from sdk.rl.rollout import Rollout
 
@@ -61,9 +62,11 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     """
     torch.set_num_threads(1)
     shape = world_shape(config)
-    run = RunFolder(folder) if resume else RunFolder.create(folder, config)
     policy = build_policy(config, shape)
     learner = find_algorithm(config.algo).learner(policy, config)
+    if config.reward_correction is not None:
+        learner = corrected(learner, config, config.reward_correction, shape)
+    run = RunFolder(folder) if resume else RunFolder.create(folder, config)
     first = _restore(run, learner) if resume else 0
     total = iterations(config, shape)
     engine = LocalEngine(config)

@@ -18,7 +18,7 @@ MIN_ROWS = 2
 def read_logs(path: str | Path, joints: int) -> list[Log]:
     """Read the runs of one file: a published log is one, a recording one for each episode. Raises `ConfigError`."""
     path = Path(path)
-    if path.suffix != ".mcap" and not _is_recording(path):
+    if path.suffix != ".mcap" and not is_recording(path):
         return [read_log(path, joints)]
     return logs_of(read_recording(path), joints, path)
 
@@ -67,7 +67,8 @@ def _signal(contract: Contract, source: str) -> str | None:
     return sizes.get((source, len(contract.joints)))
 
 
-def _is_recording(path: Path) -> bool:
+def is_recording(path: Path) -> bool:
+    """Return whether an `.npz` holds the ticks of a recording, and not a published log."""
     try:
         with np.load(path, allow_pickle=False) as file:
             return "tick_columns" in file.files

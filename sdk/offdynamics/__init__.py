@@ -1,0 +1,1 @@
+"""What training in one dynamics must know of another: one file, one paper."""

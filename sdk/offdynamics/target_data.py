@@ -1,0 +1,210 @@
+"""Rows of the target dynamics: played in worlds that differ, or read from recordings and logs of the real robot.
+
+A recording counts tick by tick: row t is what was read at t, what was sent then, and what was read at t + 1 of the same
+episode. Both ticks must be whole, next to each other, and one control period apart.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from domain_rand.randomizer import Randomization
+from domain_rand.schema import ConfigError, nearest
+from robots.contract import Contract
+from robots.effects import effect_named
+from robots.logs import Log, log_of
+from robots.recordings.as_logs import is_recording, read_logs
+from robots.recordings.files import read_recording
+from robots.recordings.recording import Recording
+from robots.spec import load_robot
+from robots.trial import RobotTrials, TrialWorlds
+from sdk.config import TrainConfig
+from sdk.engines.local import collect_in_waves, make_worlds
+from sdk.offdynamics.darc import reachable
+from sdk.offdynamics.settings import RewardCorrection, TargetSettings
+from sdk.offdynamics.transitions import Transitions, transitions_of
+
+STREAM = "target"
+TIMING = 0.2
+"""By how much of a control period two ticks may be nearer or farther than one."""
+
+SUFFIXES = (".npz", ".mcap", ".csv")
+
+
+@dataclass(frozen=True)
+class TargetRows:
+    """New rows, and the mean return of a trial where the target was played."""
+
+    rows: Transitions
+    trial_return: float | None = None
+
+
+class PlayedTarget:
+    """Plays some trials of the target with the policy as it is; worlds are keyed, and live for one collection."""
+
+    knows_ends = True
+
+    def __init__(self, config: TrainConfig, target: TargetSettings) -> None:
+        self._config, self._target = config, target
+        self._trials = max(1, round(target.share * config.trials))
+        target_worlds(config, target, size=1).close()
+
+    def collect(self, policy: Any, iteration: int) -> TargetRows:
+        """Return the rows of one iteration."""
+        size = min(self._trials, self._config.side_by_side)
+        indices = list(range(iteration * self._trials, (iteration + 1) * self._trials))
+        with closing(target_worlds(self._config, self._target, size=size)) as worlds:
+            rollout = collect_in_waves(worlds, policy, indices, self._config.seed, STREAM)
+        return TargetRows(transitions_of(rollout), float(rollout.reward.sum(0).mean()))
+
+
+class RecordedTarget:
+    """Rows of files, all of them at once; they do not tell whether an episode ended or was broken off."""
+
+    knows_ends = False
+
+    def __init__(self, rows: Transitions) -> None:
+        self._rows = rows
+
+    def collect(self, policy: Any, iteration: int) -> TargetRows | None:
+        """Return all rows at the first call, and none after it."""
+        return TargetRows(self._rows) if iteration == 0 else None
+
+
+def target_of(config: TrainConfig, correction: RewardCorrection) -> PlayedTarget | RecordedTarget:
+    """Return where a run's target rows come from. Raises `ConfigError` for a target that does not fit the run."""
+    if not correction.target.recordings:
+        return PlayedTarget(config, correction.target)
+    if config.robot is None:
+        raise ConfigError(f"reward_correction.target.recordings: the toy '{config.subject}' has none; set target.toy")
+    contract = load_robot(config.robot, config.task)[0].contract
+    rows = read_rows([Path(path) for path in correction.target.recordings], contract)
+    check_rows(rows, contract.obs_size, len(contract.joints), correction.clip)
+    return RecordedTarget(rows)
+
+
+def target_worlds(config: TrainConfig, target: TargetSettings, *, size: int) -> TrialWorlds:
+    """Build `size` worlds of the target. Raises `ConfigError` for settings that the robot or toy does not have."""
+    if config.robot is None:
+        if config.toy is None or target.toy is None:
+            raise ConfigError(f"reward_correction.target: the toy '{config.subject}' needs target.toy, its settings")
+        toy = config.toy.model_copy(update={"settings": {**config.toy.settings, **target.toy}})
+        there = config.model_copy(update={"toy": toy})
+        return make_worlds(there, size=size, seed=config.seed, stream=STREAM)
+    if target.toy is not None:
+        raise ConfigError(f"reward_correction.target.toy: '{config.robot}' is a robot; valid: effect, params")
+    effect = effect_named(target.effect or "none")
+    fixed = with_fixed(load_robot(config.robot, config.task)[1], target.params)
+    return RobotTrials(
+        config.robot, size, seed=config.seed, stream=STREAM, randomization=fixed, effect=effect, task=config.task
+    )
+
+
+def with_fixed(randomization: Randomization, params: dict[str, float]) -> Randomization:
+    """Return a distribution over worlds with some of its parameters held at a value."""
+    data = randomization.plain()
+    for name, value in params.items():
+        if name not in data["parameters"]:
+            known = tuple(data["parameters"])
+            raise ConfigError(f"reward_correction.target.params: no parameter '{name}'; {nearest(name, known)}")
+        data["parameters"][name]["draw"] = {"distribution": "choice", "values": [value]}
+    return Randomization.parse(data, "reward_correction.target.params")
+
+
+def read_rows(paths: Sequence[Path], contract: Contract) -> Transitions:
+    """Read the rows of files and folders, of this robot. Raises `ConfigError` naming the file and what is wrong."""
+    files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
+    files = [file for file in files if file.suffix in SUFFIXES]
+    if not files:
+        raise ConfigError(f"{', '.join(map(str, paths))}: no {' or '.join(SUFFIXES)} in there")
+    return Transitions.join([_read(file, contract) for file in files])
+
+
+def rows_of_recording(recording: Recording, contract: Contract, path: Path) -> Transitions:
+    """Return a recording's rows; warns of ticks without a reading or a command. Raises `ConfigError`."""
+    theirs = recording.contract
+    if theirs.obs_size != contract.obs_size or theirs.signal_names != contract.signal_names:
+        raise ConfigError(
+            f"{path}: an observation of {theirs.obs_size} numbers ({', '.join(theirs.signal_names)}), the run's has "
+            f"{contract.obs_size} ({', '.join(contract.signal_names)})"
+        )
+    if theirs.joint_names != contract.joint_names:
+        raise ConfigError(f"{path}: joints {', '.join(theirs.joint_names)}; {', '.join(contract.joint_names)} expected")
+    obs = np.concatenate([recording.signals[name] for name in contract.signal_names], -1)
+    command = np.stack([recording.sent[name] for name in contract.joint_names], -1)
+    starts = recording.trial_start | recording.episode_start
+    adjacent = np.diff(recording.sequence) == 1
+    return _paired(recording.time, obs, command, starts[1:] | ~adjacent, contract, path)
+
+
+def rows_of_log(log: Log, contract: Contract, path: Path) -> Transitions:
+    """Return a log's rows, for a robot that observes nothing but its joints. Raises `ConfigError` for another one."""
+    columns = {"joint_pos": log.joint_pos, "joint_vel": log.joint_vel}
+    missing = [s.name for s in contract.signals if (s.source or s.name) not in columns]
+    if missing:
+        raise ConfigError(f"{path}: a log has joint_pos and joint_vel; the run also observes {', '.join(missing)}")
+    obs = np.concatenate([columns[s.source or s.name] for s in contract.signals], -1)
+    return _paired(log.time, obs, log.command, np.zeros(len(log.time) - 1, bool), contract, path)
+
+
+def check_rows(rows: Transitions, obs: int, action: int, clip: float) -> None:
+    """Raise `ConfigError` for rows of the wrong width or not finite; warn where they are too few for the clip."""
+    for name, found, expected in (("obs", rows.obs.shape[1], obs), ("action", rows.action.shape[1], action)):
+        if found != expected:
+            raise ConfigError(f"target rows: {name} has {found} numbers, the run's has {expected}")
+    for name, values in rows._asdict().items():
+        bad = torch.nonzero(~torch.isfinite(values).reshape(rows.size, -1).all(-1))[:, 0]
+        if len(bad):
+            raise ConfigError(f"target rows: {name} is not a number in {len(bad)} rows, first in row {int(bad[0])}")
+    if reachable(rows.size) < clip:
+        warnings.warn(
+            f"{rows.size} target rows support a correction of {reachable(rows.size):.1f} nats at most, and "
+            f"reward_correction.clip is {clip:g}: it takes {np.exp(clip):.0f} rows of the same (s, a)",
+            stacklevel=2,
+        )
+
+
+def _read(path: Path, contract: Contract) -> Transitions:
+    if path.suffix == ".mcap" or (path.suffix == ".npz" and is_recording(path)):
+        return rows_of_recording(read_recording(path), contract, path)
+    joints = len(contract.joints)
+    logs = [_csv_log(path, joints)] if path.suffix == ".csv" else read_logs(path, joints)
+    return Transitions.join([rows_of_log(log, contract, path) for log in logs])
+
+
+def _csv_log(path: Path, joints: int) -> Log:
+    """Columns by the names that published logs have."""
+    try:
+        table = np.genfromtxt(path, delimiter=",", names=True, dtype=np.float64, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: not a table with a line of names ({error})") from None
+    names: tuple[str, ...] = table.dtype.names or ()
+    return log_of(dict(zip(names, np.array(table.tolist(), dtype=np.float64).T, strict=True)), joints, path)
+
+
+def _paired(
+    time: np.ndarray, obs: np.ndarray, command: np.ndarray, apart: np.ndarray, contract: Contract, path: Path
+) -> Transitions:
+    """Pair each tick with the next, but where `apart` `[T − 1]`; commands become normalised actions."""
+    whole = np.isfinite(obs).all(-1) & np.isfinite(command).all(-1)
+    if not whole.all():
+        warnings.warn(f"{path}: {(~whole).sum()} of {len(whole)} ticks lack a reading or a command", stacklevel=4)
+    together = whole[:-1] & np.isfinite(obs[1:]).all(-1) & ~apart
+    if not together.any():
+        raise ConfigError(f"{path}: no two ticks follow one another with reading and command")
+    step = np.diff(time)
+    typical = float(np.median(step[together]))
+    if abs(typical - contract.control_dt) > TIMING * contract.control_dt:
+        raise ConfigError(f"{path}: ticks are {typical:.4g} s apart, and the run's control_dt is {contract.control_dt}")
+    rows = np.flatnonzero(together & (np.abs(step - contract.control_dt) <= TIMING * contract.control_dt))
+    action = (command[rows] - contract.action.offset) / np.array(contract.action.scale)
+    columns = obs[rows], action, obs[rows + 1], np.zeros(len(rows))
+    return Transitions(*(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in columns))
