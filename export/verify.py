@@ -123,8 +123,8 @@ def read_trace(bundle: Bundle, name: str, specs: Sequence[TensorSpec]) -> dict[s
 def _check_trace(trace: Trace, specs: Sequence[TensorSpec], where: str) -> None:
     if set(trace) != {spec.name for spec in specs}:
         raise BundleError(f"{where} holds {', '.join(sorted(trace))}, not the graph's tensors; export the bundle anew")
-    first = trace[specs[0].name]
-    steps = len(first) if first.ndim else 0
+    last = trace[specs[-1].name]
+    steps = len(last) if last.ndim else 0
     for spec in specs:
         found = trace[spec.name]
         if found.dtype != np.float32 or found.shape != (steps, *spec.shape[1:]) or steps < MIN_GOLDEN_STEPS:
