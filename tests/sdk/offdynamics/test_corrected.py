@@ -120,6 +120,7 @@ def played() -> Rollout:
     return collect(Offset(WORLDS), policy, list(range(WORLDS)), seed=0, stream="train")
 
 
+@pytest.mark.filterwarnings("ignore:reward_correction")
 def test_the_learner_gets_the_clipped_correction_of_each_step_and_the_rest_as_it_was() -> None:
     rollout, seen = played(), Seen()
     before = rollout.reward.clone()

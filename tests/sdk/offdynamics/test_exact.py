@@ -51,46 +51,6 @@ def test_the_mean_of_the_exact_correction_under_the_source() -> None:
     assert delta.mean() == pytest.approx(expected_delta_reward(SOURCE, target, action).mean(), rel=0.02)
 
 
-def features(obs: np.ndarray, action: np.ndarray) -> np.ndarray:
-    both = np.concatenate([obs, action], -1)
-    i, j = np.triu_indices(both.shape[1])
-    return both[:, i] * both[:, j]
-
-
-def learned_gains(cost: np.ndarray, obs: np.ndarray, action: np.ndarray, next_obs: np.ndarray) -> np.ndarray:
-    """Least-squares policy iteration for the mean cost per step, on the samples alone (Lagoudakis and Parr 2003)."""
-    x, gains = features(obs, action), SOURCE.best()
-    for _ in range(10):
-        ahead = features(next_obs, -next_obs @ gains.T)
-        design = np.concatenate([x - ahead, np.ones((len(x), 1))], -1)
-        instrument = np.concatenate([x, np.ones((len(x), 1))], -1)
-        weight = np.linalg.solve(instrument.T @ design, instrument.T @ cost)[:-1]
-        H = np.zeros((4, 4))
-        H[np.triu_indices(4)] = weight
-        H = (H + H.T) / 2
-        gains = np.linalg.solve(H[2:, 2:], H[2:, :2])
-    return gains
-
-
-def lq_samples(rows: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Rows that tell the second actuator's small cost from the noise which the first one gives Δr."""
-    rng = np.random.default_rng(0)
-    obs, action = 0.5 * rng.standard_normal((rows, 2)), [0.3, 2.0] * rng.standard_normal((rows, 2))
-    return obs, action, SOURCE.step(obs, action, rng)
-
-
-def test_learning_from_samples_under_the_exact_correction_finds_the_corrected_regulator() -> None:
-    target, (obs, action, next_obs) = SOURCE.weakened(1.0), lq_samples(200_000)
-    cost = ((obs @ SOURCE.Q) * obs).sum(-1) + ((action @ SOURCE.R) * action).sum(-1)
-    delta = exact_delta_reward(SOURCE, target, obs, action, next_obs)
-    exact = corrected_gains(SOURCE, target)
-    found = learned_gains(cost - delta, obs, action, next_obs)
-    assert target.cost(found) == pytest.approx(target.cost(exact), rel=0.05)
-    np.testing.assert_allclose(found, exact, atol=0.05 * np.abs(exact).max())
-    uncorrected = learned_gains(cost, obs, action, next_obs)
-    assert target.cost(uncorrected) > 1.5 * target.cost(exact)
-
-
 # --- the push ----------------------------------------------------------------------------------------------------
 
 
