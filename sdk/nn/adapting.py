@@ -118,7 +118,7 @@ class AdaptingPolicy(nn.Module):
             rounds=self.rule.rounds,
             exploration=tuple(self.log_std.detach().exp().tolist()),
             reward=(low - slack, high + slack),
-            step_norm=1.01 * float(torch.as_tensor(self.step_size).max()) * self.rule.max_norm,
+            step_norm=1.01 * float(torch.as_tensor(self.step_size).abs().max()) * self.rule.max_norm,
             max_steps=self.rule.every * LONGEST,
         )
 
