@@ -20,6 +20,7 @@ from export.containers import MANIFEST, read_container, write_container
 from export.manifest import SCHEMA_VERSION, BundleError, Manifest
 from export.signing import SIGNATURE, Signature, parse_signature, require_signed_by, sign
 
+ADAPT_GRAPH = "adapt.onnx"
 STEP_GRAPH, GOLDEN, MODEL_CARD = "step.onnx", "golden.npz", "MODEL_CARD.md"
 REQUIRED = (STEP_GRAPH, GOLDEN, MODEL_CARD)
 MAX_MANIFEST_BYTES = 4 * 2**20
@@ -101,7 +102,8 @@ def check_files(content: Mapping[str, bytes], source: str) -> Bundle:
     manifest = _parse_manifest(content[MANIFEST], f"{source}: {MANIFEST}")
     signature = parse_signature(content[SIGNATURE], source) if SIGNATURE in content else None
     files = {name: data for name, data in content.items() if name not in (MANIFEST, SIGNATURE)}
-    for name in sorted({*REQUIRED, *manifest.files} - set(files)):
+    adapting = [ADAPT_GRAPH] if manifest.adaptation else []
+    for name in sorted({*REQUIRED, *adapting, *manifest.files} - set(files)):
         raise BundleError(f"{source}: {name} is missing; {_AGAIN}")
     for name, data in files.items():
         if name not in manifest.files:

@@ -26,13 +26,17 @@ def to_onnx(graph: TensorGraph) -> bytes:
     Raises `ExportError` when the policy cannot be traced, `BundleError` when the graph's inputs or outputs are not
     exactly the declared ones: nothing known in simulation only can slip into it.
     """
-    model = _trace(graph)
-    _strip(model)
-    model.ir_version = IR_VERSION
-    onnx.checker.check_model(model, full_check=True)
-    data = model.SerializeToString(deterministic=True)
+    data = portable(_trace(graph), "step")
     check_signature(open_session(data, STEP_GRAPH), graph.input_specs, graph.output_specs, STEP_GRAPH)
     return data
+
+
+def portable(model: onnx.ModelProto, name: str) -> bytes:
+    """Return the model under a name as bytes that load on onnxruntime 1.16 and do not tell who traced it, or how."""
+    _strip(model, name)
+    model.ir_version = IR_VERSION
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
 
 
 def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
@@ -46,7 +50,7 @@ def with_metadata(model: bytes, metadata: Mapping[str, str]) -> bytes:
 
 def _trace(graph: TensorGraph) -> onnx.ModelProto:
     try:
-        with _quiet(), torch.no_grad():
+        with quiet(), torch.no_grad():
             program = torch.onnx.export(
                 graph.eval(),
                 graph.example(),
@@ -59,22 +63,22 @@ def _trace(graph: TensorGraph) -> onnx.ModelProto:
             )
     except Exception as error:
         raise ExportError(
-            f"{type(graph.policy).__name__}.step cannot be traced: {_first_cause(error)}. It may use tensors only from "
+            f"{type(graph.policy).__name__}.step cannot be traced: {first_cause(error)}. It may use tensors only from "
             "its arguments, parameters and buffers, and must not branch on their values"
         ) from error
     assert program is not None
     return program.model_proto
 
 
-def _first_cause(error: BaseException) -> str:
-    """The first line of what went wrong first: the exporter wraps it in pages of advice."""
+def first_cause(error: BaseException) -> str:
+    """Return the first line of what went wrong first: the exporter wraps it in pages of advice."""
     while error.__cause__ is not None:
         error = error.__cause__
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep the exporter's progress and warnings off the terminal; errors still surface as exceptions."""
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)
@@ -90,10 +94,10 @@ def _quiet() -> Iterator[None]:
         logging.disable(level)
 
 
-def _strip(model: onnx.ModelProto) -> None:
+def _strip(model: onnx.ModelProto, name: str) -> None:
     """Drop what only a debugger reads: the exporter records source lines and absolute paths at every node."""
     model.doc_string = model.producer_version = ""
-    model.graph.name = "step"
+    model.graph.name = name
     del model.graph.value_info[:]
     _clear(model)
     _clear_graph(model.graph)

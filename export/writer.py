@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from domain_rand.randomizer import Randomization
-from export.bundle import GOLDEN, MODEL_CARD, STEP_GRAPH, Bundle, write_bundle
-from export.manifest import EvaluationRow, Manifest, Parity
+from export.adapt_graph import adapt_parity, adapt_to_onnx
+from export.bundle import ADAPT_GRAPH, GOLDEN, MODEL_CARD, STEP_GRAPH, Bundle, write_bundle
+from export.manifest import AdaptationSpec, EvaluationRow, Manifest, Parity, check_adaptation
 from export.model_card import model_card
 from export.parity import MIN_STEPS, closed_loop_parity, require_parity
 from export.step_graph import ExportError, StepGraph
@@ -48,6 +49,7 @@ def export_policy(
     """
     graph = StepGraph(policy, contract)
     model = to_onnx(graph)
+    adaptation = _adaptation(policy, contract)
     parity, trace, task = _verify(
         policy, model, contract, world_factory or _default(contract, randomization), min_steps
     )
@@ -65,11 +67,27 @@ def export_policy(
         randomization=randomization,
         seeds=tuple(seeds),
         provenance=dict(provenance),
+        adaptation=adaptation[0] if adaptation else None,
     )
     step = with_metadata(model, manifest.graph_metadata)
     files = {STEP_GRAPH: step, GOLDEN: golden_bytes(trace), MODEL_CARD: model_card(manifest).encode()}
+    if adaptation:
+        files[ADAPT_GRAPH] = adaptation[1]
     require_golden(Bundle(manifest, files, str(destination)))
     return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
+
+
+def _adaptation(policy: Any, contract: Contract) -> tuple[AdaptationSpec, bytes] | None:
+    """Return how a policy adapts between episodes and the graph of that, proven; none where it does not."""
+    if not hasattr(policy, "adapt"):
+        return None
+    spec: AdaptationSpec = policy.adaptation
+    try:
+        check_adaptation(spec, contract)
+    except ValueError as error:
+        raise ExportError(str(error)) from None
+    model = adapt_to_onnx(policy, contract.obs_size)
+    return spec.model_copy(update={"max_abs_error": adapt_parity(policy, model, contract.obs_size)}), model
 
 
 def _verify(

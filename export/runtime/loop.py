@@ -204,6 +204,7 @@ class _Run:
             latency=self._all,
             latency_undisturbed=self._undisturbed,
             robot_side_modules=loaded_modules(),
+            adaptations=tuple(getattr(self._policy, "adaptations", ())),
         )
 
 

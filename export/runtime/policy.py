@@ -16,6 +16,7 @@ import numpy as np
 from domain_rand.schema import nearest
 from export.bundle import STEP_GRAPH, Bundle, read_bundle
 from export.manifest import BundleError
+from export.runtime.adaptation import AdaptationOutcome, open_adaptation
 from export.runtime.session import BoundGraph, check_signature, open_session
 from export.verify import require_golden
 from robots.contract import Contract, Signal
@@ -52,6 +53,8 @@ class Policy:
         self._reader = _Reader(self.contract)
         self._limiter = Limiter(self.contract)
         self._warm_up()
+        self._adaptation = open_adaptation(bundle)
+        self.adaptations: list[AdaptationOutcome] = []
         self.trials = 0
         self._under_way = False
         self.given: dict[str, Any] = {}
@@ -69,6 +72,8 @@ class Policy:
         """Return memory to its initial values and the last command to the safe one; the next step starts an episode."""
         self.forget()
         self._limiter.reset()
+        if self._adaptation:
+            self._adaptation.start_trial()
         self.trials += 1
         self._trial_starts = self._episode_starts = True
         self._under_way = False
@@ -109,16 +114,37 @@ class Policy:
         own output is not finite; both leave the memory as it was, and an episode start stays due.
         """
         self._episode_starts = self._episode_starts or episode_start
+        if self._adaptation:
+            self._adaptation.paid(last_reward)
         obs = self._reader.read(signals)
         reward = self._reward(last_reward)
         if self._episode_starts:
+            self.end_episode(last_reward)
             self._begin_episode()
         self._fill(obs, reward)
         self._graph.run()
-        command = self._checked_output()
+        command = self._explored(obs, self._checked_output())
         self._graph.keep()
         self._trial_starts = self._episode_starts = False
         return dict(zip(self.contract.joint_names, self._limiter(command), strict=True))
+
+    def end_episode(self, last_reward: float | None = None) -> AdaptationOutcome | None:
+        """Close an episode, with the reward that followed its last command; `step` does so where the next one starts.
+
+        A policy that adapts does so now, where a batch of episodes is complete: returns what came of it, which
+        `adaptations` keeps. A batch that is refused leaves the memory as it was.
+        """
+        if self._adaptation is None:
+            return None
+        self._adaptation.paid(last_reward)
+        ended = self._adaptation.end_episode(self._graph.carry)
+        if ended is None:
+            return None
+        outcome, memory = ended
+        for name, value in memory.items():
+            self._graph.carry[name][...] = value
+        self.adaptations.append(outcome)
+        return outcome
 
     def sent(self, command: Mapping[str, float]) -> None:
         """Tell the policy what the driver really sent [contract unit].
@@ -180,6 +206,15 @@ class Policy:
             if not np.isfinite(value).all():
                 raise UnsafeCommand(f"the graph's next memory '{name}' is not finite; its memory was kept")
         return action.tolist()
+
+    def _explored(self, obs: np.ndarray, command: list[float]) -> list[float]:
+        """Return the command with the noise of a policy that will adapt on this episode."""
+        if self._adaptation is None or not self._adaptation.explores:
+            return command
+        scale, offset = np.array(self.contract.action.scale), np.array(self.contract.action.offset)
+        asked = self._adaptation.act(obs, (np.array(command) - offset) / scale)
+        explored: list[float] = (offset + scale * asked.clip(-1, 1)).tolist()
+        return explored
 
     def _warm_up(self) -> None:
         """Run both bindings, so that the first real step is as fast as the others."""

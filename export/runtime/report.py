@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from export.runtime.adaptation import AdaptationOutcome
 from export.runtime.latency import Latency
 from export.runtime.supervisor import Change
 from export.runtime.supervisor_config import SupervisorConfig
@@ -18,7 +19,8 @@ class RunReport:
     `stopped` says in words why the run ended; `completed`, whether that was what the caller asked for. `latency` is
     over all ticks, `latency_undisturbed` over those during which the scheduler did not take the processor away
     (`preempted_ticks` counts the others). `missed_deadlines` = `slow_ticks`, longer than a control period, plus
-    `skipped_readings`, that never reached the policy. `states` is the supervisor's history, `safety` what it went by.
+    `skipped_readings`, that never reached the policy. `states` is the supervisor's history, `safety` what it went by;
+    `adaptations` are the rounds in which the policy adapted, refused ones among them.
     """
 
     stopped: str
@@ -37,6 +39,7 @@ class RunReport:
     latency: Latency
     latency_undisturbed: Latency
     robot_side_modules: tuple[str, ...]
+    adaptations: tuple[AdaptationOutcome, ...] = ()
 
     @property
     def missed_deadlines(self) -> int:
@@ -48,6 +51,7 @@ class RunReport:
         data = {field.name: getattr(self, field.name) for field in fields(self)}
         data |= {name: data[name].plain() for name in ("safety", "latency", "latency_undisturbed")}
         data |= {"states": [change.plain() for change in self.states]}
+        data |= {"adaptations": [asdict(outcome) for outcome in self.adaptations]}
         return data | {"missed_deadlines": self.missed_deadlines, "robot_side_modules": list(self.robot_side_modules)}
 
 

@@ -72,10 +72,18 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
     return (x * mask).sum(0) / mask.sum(0).clamp(min=1.0)
 
 
-def standardized(x: Tensor, mask: Tensor) -> Tensor:
-    """Return `x` `[T, N]` with mean 0 and standard deviation 1 over each trial's steps that count, and 0 elsewhere."""
+def spread(x: Tensor, mask: Tensor) -> Tensor:
+    """Return the standard deviation `[N]` of `x` `[T, N]` over the steps that count."""
+    return masked_mean((x - masked_mean(x, mask)) ** 2, mask).sqrt()
+
+
+def standardized(x: Tensor, mask: Tensor, floor: Tensor | float = 0.0) -> Tensor:
+    """Return `x` `[T, N]` with mean 0 and deviation 1 over each trial's steps that count, and 0 elsewhere.
+
+    What spreads by less than `floor`, a number or `[N]`, is divided by that instead.
+    """
     centred = (x - masked_mean(x, mask)) * mask
-    return centred / (masked_mean(centred**2, mask).sqrt() + 1e-6)
+    return centred / (torch.maximum(spread(x, mask), torch.as_tensor(floor)) + 1e-6)
 
 
 def batches(rollout: Rollout, size: int, count: int) -> list[Episodes]:

@@ -8,10 +8,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from sdk.rl.episodes import Episodes, masked_mean, reward_to_go, standardized, sum_ahead
+from sdk.rl.episodes import Episodes, masked_mean, reward_to_go, spread, standardized, sum_ahead
 
-RIDGE = 1e-5
+RIDGE = 1e-3
 """Penalty on the squares of coefficients of standardised features."""
+
+FLOOR = 0.01
+"""Advantages smaller than this share of the returns' spread are not blown up: they may be rounding errors."""
 
 
 def baseline_features(obs: Tensor, time: Tensor) -> Tensor:
@@ -56,9 +59,9 @@ def baseline_advantages(episodes: Episodes, features: Tensor, gamma: float, gae_
     `features` `[T, N, O]` are the observations as the policy reads them. What would follow an episode is worth nothing,
     however it ended: the time left is among the features.
     """
-    value = linear_fit(
-        baseline_features(features, episodes.time * episodes.mask), reward_to_go(episodes, gamma), episodes.mask
-    )
+    to_go, time = reward_to_go(episodes, gamma), episodes.time * episodes.mask
+    value = linear_fit(baseline_features(features, time), to_go, episodes.mask)
     following = torch.cat([value[1:], torch.zeros_like(value[:1])]) * episodes.goes_on
     surprise = (episodes.reward + gamma * following - value) * episodes.mask
-    return standardized(sum_ahead(surprise, gamma * gae_lambda * episodes.goes_on), episodes.mask)
+    advantage = sum_ahead(surprise, gamma * gae_lambda * episodes.goes_on)
+    return standardized(advantage, episodes.mask, FLOOR * spread(to_go, episodes.mask))

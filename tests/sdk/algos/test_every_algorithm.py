@@ -13,6 +13,7 @@ from sdk.algos.base import algorithm_names, find_algorithm
 from sdk.checkpoint import METRICS, RunFolder
 from sdk.config import TrainConfig, resolve_config
 from sdk.evaluate import evaluate_run
+from sdk.rl.meta_settings import InnerConfig
 from sdk.ship import export_run
 from sdk.train import Progress, train
 from tests.sdk.tiny_runs import tiny
@@ -20,6 +21,15 @@ from tests.sdk.tiny_runs import tiny
 TABLES = ["trials=20", "steps=1800", "workers=0", "policy.hidden=[8]", "policy.memory=8", "ppo.epochs=1"]
 TABLES += ["toy.name=tabular_mdp", "toy.settings.episodes=3", "ppo.bptt=null"]
 """Three iterations of twenty trials, 30 steps each."""
+
+
+SUBJECT = {False: ("robot=servo_arm",), True: ("robot=husky", "task=find_goal")}
+"""Robots to leave for: one without and one with a reward to report."""
+
+
+def by_reward(algo: str) -> bool:
+    """Whether an algorithm adapts by the rewards of its episodes."""
+    return issubclass(find_algorithm(algo).settings, InnerConfig)
 
 
 class Interrupted(Exception):
@@ -66,8 +76,9 @@ def test_an_agent_that_never_learned_can_be_evaluated_on_unseen_tasks(algo: str,
 @pytest.mark.slow
 @pytest.mark.parametrize("algo", [name for name in algorithm_names() if find_algorithm(name).deployable])
 def test_a_robot_s_policy_leaves_as_the_graph_it_was(algo: str, tmp_path: Path) -> None:
-    train(tiny(algo), tmp_path / "run")
+    train(tiny(algo, *SUBJECT[by_reward(algo)]), tmp_path / "run")
     manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
     assert manifest.parity.steps >= 1000
     assert manifest.parity.max_abs_error <= 1e-5
     assert bool(manifest.carry) is (algo != "robust")
+    assert (manifest.adaptation is not None) is by_reward(algo)
