@@ -11,10 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdk.rl.episodes import Episodes
-from sdk.rl.inner_step import gradient_step
-from sdk.rl.surrogates import dice, exploration, likelihood_ratio, policy_gradient
-from tests.sdk.rl.tiny_mdp import (
+from benchmarks.curvature import curved, plain
+from benchmarks.tiny_mdp import (
     PAYS,
     RIGHT,
     THETA,
@@ -26,16 +24,11 @@ from tests.sdk.rl.tiny_mdp import (
     outcomes,
     to_go,
 )
+from sdk.rl.episodes import Episodes
+from sdk.rl.inner_step import gradient_step
+from sdk.rl.surrogates import dice, exploration
 
 ALPHA = 2.0
-
-
-def plain(log_prob: Tensor, advantage: Tensor, of: Episodes) -> Tensor:
-    return policy_gradient(log_prob, advantage, of.mask)
-
-
-def curved(log_prob: Tensor, advantage: Tensor, of: Episodes) -> Tensor:
-    return likelihood_ratio(log_prob, log_prob.detach(), advantage, of.mask)
 
 
 def gradient(value: Tensor, theta: Tensor) -> Tensor:
