@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
-from sdk.algos.base import algorithm_names
+from sdk.algos.base import algorithm_names, find_algorithm
 from sdk.checkpoint import METRICS, RunFolder
 from sdk.config import TrainConfig, resolve_config
 from sdk.evaluate import evaluate_run
+from sdk.rl.meta_settings import InnerConfig
 from sdk.ship import export_run
 from sdk.train import Progress, train
 
@@ -56,10 +57,32 @@ def test_the_policy_of_a_toy_cannot_be_exported(tables: Path, tmp_path: Path) ->
     assert not (tmp_path / "bundle").exists()
 
 
+def adapts_between_episodes(algo: str) -> bool:
+    return issubclass(find_algorithm(algo).settings, InnerConfig)
+
+
 @pytest.mark.parametrize("toy", ["wind", "bandit"])
-@pytest.mark.parametrize("algo", algorithm_names())
+@pytest.mark.parametrize("algo", [name for name in algorithm_names() if not adapts_between_episodes(name)])
 def test_every_algorithm_trains_on_continuous_and_discrete_toys(algo: str, toy: str, tmp_path: Path) -> None:
     config: TrainConfig = resolve_config(algo, None, [*TINY, "steps=200", f"toy.name={toy}", "ppo.bptt=null"])
     policy = train(config, tmp_path / "run")
     assert ("last_reward" in policy.inputs) is (toy == "bandit" and algo not in ("robust", "oracle"))  # type: ignore[operator]
     assert (policy.log_std is None) is (toy == "bandit")
+
+
+@pytest.mark.parametrize(("toy", "refused"), [("wind", "reports none"), ("bandit", "take 3 episodes")])
+@pytest.mark.parametrize("algo", list(filter(adapts_between_episodes, algorithm_names())))
+def test_what_adapts_between_episodes_by_their_rewards_needs_both(
+    algo: str, toy: str, refused: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=refused):
+        train(resolve_config(algo, None, [*TINY, "steps=200", f"toy.name={toy}"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize("algo", list(filter(adapts_between_episodes, algorithm_names())))
+def test_what_adapts_between_episodes_trains_on_continuous_and_discrete_toys(algo: str, tmp_path: Path) -> None:
+    for toy, discrete in (("tabular_mdp", True), ("navigation", False)):
+        episodes = [f"toy.name={toy}", "toy.settings.episodes=3"]
+        policy = train(resolve_config(algo, None, [*TINY, "trials=2", "steps=1", *episodes]), tmp_path / toy)
+        assert policy.inputs == ("obs",)
+        assert (policy.log_std is None) is discrete
