@@ -63,7 +63,7 @@ def write_result(benchmark: str, command: str, seeds: list[int], wall_s: float, 
     result = Result(
         benchmark=benchmark,
         command=command,
-        commit=_commit(),
+        commit=commit(),
         date=datetime.date.today(),
         machine={"cpu": cpu_name(), "cores": os.cpu_count() or 1, "python": platform.python_version()},
         seeds=tuple(seeds),
@@ -134,6 +134,13 @@ def _value(value: float | Estimate) -> float:
     return value.value if isinstance(value, Estimate) else float(value)
 
 
-def _commit() -> str:
-    answer = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "unknown"
+def commit(folder: Path = Path()) -> str:
+    """Return the commit that `folder` is at, marked where code differs from it; results and pages may."""
+    changed = _git(folder, "status", "--porcelain", "--", ".", ":!benchmarks/results", ":!docs")
+    return (_git(folder, "rev-parse", "--short", "HEAD") or "unknown") + ("-dirty" if changed else "")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+    ).stdout.strip()

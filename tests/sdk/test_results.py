@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from domain_rand.schema import ConfigError
 from sdk import results
-from sdk.results import at_least, at_most, measured, read_results, section, table, write_result
+from sdk.results import at_least, at_most, commit, measured, read_results, section, table, write_result
 from sdk.statistics import Estimate
 
 
@@ -42,3 +43,25 @@ def test_a_file_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text('{"benchmark": "x", "comand": "y"}')
     with pytest.raises(ConfigError, match="comand"):
         read_results(tmp_path)
+
+
+def test_the_commit_is_marked_when_code_differs_from_it_and_not_when_results_do(tmp_path: Path) -> None:
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *identity, *arguments], check=True, capture_output=True)
+
+    git("init")
+    code, result = tmp_path / "code.py", tmp_path / "benchmarks/results/a.json"
+    result.parent.mkdir(parents=True)
+    code.write_text("")
+    git("add", "code.py")
+    git("commit", "-m", "Code")
+    clean = commit(tmp_path)
+    result.write_text("{}")
+    assert commit(tmp_path) == clean
+    code.write_text("1")
+    assert commit(tmp_path) == f"{clean}-dirty"
+
+
+def test_outside_a_repository_the_commit_is_unknown(tmp_path: Path) -> None:
+    assert commit(tmp_path) == "unknown"
