@@ -40,12 +40,14 @@ def on_policy(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor
 class AdaptationRule:
     """When and how a policy adapts: after every `every` episodes of a trial, at most `rounds` times.
 
-    A round is one step down the gradient, of `lr` times a gradient of norm ≤ `max_norm`.
+    A round is one step down the gradient, of `lr` times a gradient of norm ≤ `max_norm`; from the second round on, of
+    `later_share` of that.
     """
 
     every: int
     rounds: int
     lr: float
+    later_share: float
     max_norm: float
     gamma: float
     gae_lambda: float
@@ -118,7 +120,7 @@ class AdaptingPolicy(nn.Module):
             rounds=self.rule.rounds,
             exploration=tuple(self.log_std.detach().exp().tolist()),
             reward=(low - slack, high + slack),
-            step_norm=1.01 * float(torch.as_tensor(self.step_size).abs().max()) * self.rule.max_norm,
+            step_norm=1.01 * float(torch.as_tensor(self.step_size).detach().abs().max()) * self.rule.max_norm,
             max_steps=self.rule.every * LONGEST,
         )
 
@@ -172,4 +174,6 @@ class AdaptingPolicy(nn.Module):
         def loss(x: Tensor) -> Tensor:
             return -objective(self.actions(episodes.obs, x).log_prob(episodes.action), advantage, episodes)
 
-        return gradient_step(loss, adapted, self.step_size, max_norm=self.rule.max_norm, first_order=first_order)
+        share = torch.where((adapted == 0).all(-1, keepdim=True), 1.0, self.rule.later_share)
+        limits = {"max_norm": self.rule.max_norm, "first_order": first_order}
+        return gradient_step(loss, adapted, share * self.step_size, **limits)  # type: ignore[arg-type]
