@@ -15,6 +15,8 @@
 
 On a robot θᵢ − θ is the carry: zero at the start of a trial, moved by `adapt` between episodes.
 
+After its first step a trained policy takes shorter ones, `later_share` of the first (appendix A.2: half).
+
 Deviations: the spread of the actions is learned with θ and does not adapt, so no data can make a robot explore more
 than training allowed. Inner gradients are shortened to `inner_max_norm`. The mean action is inside [−1, 1] (tanh).
 """

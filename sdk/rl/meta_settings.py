@@ -23,6 +23,9 @@ class InnerConfig(Schema):
         default=None, ge=1, description="times it adapts in a trial once trained; none: as in training"
     )
     inner_lr: float = Field(default=0.1, gt=0, description="length of an inner step for a gradient of norm 1")
+    later_share: float = Field(
+        default=1.0, gt=0, le=1, description="share of an inner step that is taken once something has been adapted"
+    )
     inner_max_norm: float = Field(default=10.0, gt=0, description="longer inner gradients are shortened to this")
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=1.0, ge=0, le=1)
@@ -33,6 +36,7 @@ class InnerConfig(Schema):
             every=self.rollouts,
             rounds=self.adaptations or self.inner_steps,
             lr=self.inner_lr,
+            later_share=self.later_share,
             max_norm=self.inner_max_norm,
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,
