@@ -35,7 +35,7 @@ def spread_after(algo: str, **settings: float) -> float:
     of = learner(algo, max_kl=0.05, **settings)
     for iteration in range(3):
         of.update(rollout(of.policy, 30), iteration, 0.0)
-    return float(of.policy.log_std.exp().mean())
+    return float(of.policy.log_std.detach().exp().mean())
 
 
 def test_a_price_on_certainty_keeps_actions_random() -> None:
