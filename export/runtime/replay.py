@@ -95,9 +95,7 @@ def _answer(policy: Policy, reading: Reading, episode_start: bool) -> list[float
     return [command[name] for name in policy.contract.joint_names]
 
 
-def _diff(
-    recording: Recording, errors: np.ndarray, refused: int, same: bool | None, tolerance: float
-) -> ReplayDiff:
+def _diff(recording: Recording, errors: np.ndarray, refused: int, same: bool | None, tolerance: float) -> ReplayDiff:
     names = recording.contract.joint_names
     both = ~np.isnan(errors).any(1)
     compared = np.where(both[:, None], errors, 0.0)
