@@ -22,7 +22,7 @@ class ReplayDiff:
 
     `worst` names where the largest error is; `refused_now` counts ticks that were answered in the run and are refused
     now. A tick without a command of the policy's is not compared. `same_bundle` says whether this very bundle drove
-    (None: the recording does not say). Ticks that were not recorded (`dropped`) are missing in the replayed memory, too.
+    (None: the recording does not say). Ticks not recorded (`dropped`) are missing in the replayed memory, too.
     """
 
     ticks: int
