@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import signal
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,14 @@ from tests.export.tiny_policy import servo_arm
 
 LENGTH = 100
 """Ticks that a run goes on for after its fault, unless it ends."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C be heard: a shell's background job ignores it, and what is ignored stays so."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="module")
