@@ -44,6 +44,7 @@ class Policy:
         source = f"{bundle.source}: {STEP_GRAPH}"
         self.bundle, self.manifest = bundle, bundle.manifest
         self.contract: Contract = bundle.manifest.contract
+        self._joints = self.contract.joint_names
         session = open_session(bundle.files[STEP_GRAPH], source)
         check_signature(session, self.manifest.inputs, self.manifest.outputs, source)
         require_golden(bundle, session)
@@ -126,7 +127,7 @@ class Policy:
         command = self._explored(obs, self._checked_output())
         self._graph.keep()
         self._trial_starts = self._episode_starts = False
-        return dict(zip(self.contract.joint_names, self._limiter(command), strict=True))
+        return dict(zip(self._joints, self._limiter(command), strict=True))
 
     def end_episode(self, last_reward: float | None = None) -> AdaptationOutcome | None:
         """Close an episode, with the reward that followed its last command; `step` does so where the next one starts.
@@ -152,8 +153,8 @@ class Policy:
         It is the next `last_action`, and where the rate limit starts from. Without this call the command that `step`
         returned counts as sent. Raises `BadReading` for a missing or unknown joint or a value that is not finite.
         """
-        _check_names("joint", command, self.contract.joint_names)
-        values = [float(command[name]) for name in self.contract.joint_names]
+        _check_names("joint", command, self._joints)
+        values = [float(command[name]) for name in self._joints]
         if not all(map(isfinite, values)):
             raise BadReading(f"the driver reports a command that is not finite: {dict(command)}")
         self._limiter.last = values
@@ -161,7 +162,7 @@ class Policy:
     @property
     def last_command(self) -> dict[str, float]:
         """What counts as sent last, per joint [contract unit]."""
-        return dict(zip(self.contract.joint_names, self._limiter.last, strict=True))
+        return dict(zip(self._joints, self._limiter.last, strict=True))
 
     @property
     def carry(self) -> dict[str, np.ndarray]:

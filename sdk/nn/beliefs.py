@@ -48,7 +48,7 @@ class BeliefEncoder(nn.Module):
 
     def initial_carry(self, size: int) -> Carry:
         """Return the blank memory of `size` trials."""
-        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.memory.carry_spec)
+        return self.memory.initial_carry(size)
 
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
