@@ -23,7 +23,7 @@ class TrialStep(NamedTuple):
 
     `obs` is what the policy reads next: after an episode's end the first observation of the next episode, while
     `final_obs` keeps the true last one. `episode_start` marks the former. `sent_action` is the normalised action after
-    limits and rate limit.
+    limits and rate limit. `told_reward` is what the policy reads as its last reward where training pays another.
     """
 
     obs: np.ndarray
@@ -34,6 +34,7 @@ class TrialStep(NamedTuple):
     episode_start: np.ndarray
     sent_action: np.ndarray
     success: np.ndarray
+    told_reward: np.ndarray | None = None
 
 
 class WorldShape(Protocol):

@@ -34,7 +34,7 @@ class Rollout:
     """Whole trials side by side: T steps of N trials, time-major `[T, N, …]`, float32; flags are 0 or 1.
 
     `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
-    what followed. `final_obs` is the observation that truly followed, also where an episode ended.
+    what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly followed, also where an episode ended.
     """
 
     obs: Tensor
@@ -109,7 +109,7 @@ def collect(
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()
         last_action = torch.where(started, rest, _tensor(result.sent_action))
-        last_reward = _tensor(result.reward)[:, None]
+        last_reward = _tensor(result.reward if result.told_reward is None else result.told_reward)[:, None]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     columns.append(_tensor(context).expand(steps, -1, -1))
     return Rollout(*columns)

@@ -74,6 +74,7 @@ class ToyTrials:
     episode_steps: int
     discrete = False
     reads_reward = True
+    told_reward: np.ndarray | None = None
 
     def __init__(self, settings: ToySettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.size = size
@@ -102,7 +103,9 @@ class ToyTrials:
             self.start(self.t // self.episode_steps)
         ended = np.full(len(sent), over)
         obs = self.obs().astype(np.float32)
-        return TrialStep(obs, reward.astype(np.float32), np.zeros_like(ended), ended, final_obs, ended, sent, success)
+        never, paid = np.zeros_like(ended), reward.astype(np.float32)
+        told = None if self.told_reward is None else self.told_reward.astype(np.float32)
+        return TrialStep(obs, paid, never, ended, final_obs, ended, sent, success, told)
 
     def close(self) -> None:
         """Hold nothing, release nothing."""
@@ -120,7 +123,7 @@ class ToyTrials:
         raise NotImplementedError
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Play one step and return rewards and successes, `[N]` each."""
+        """Play one step and return rewards and successes, `[N]` each; sets `told_reward` where the two differ."""
         raise NotImplementedError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from robots.trial import TrialStep
 from sdk.toys.base import ToyTrials
 from sdk.toys.references.base import Blind, Known, Random, one_hot, play
-from sdk.toys.tabular_mdp import ACTIONS, STATES, STEPS, TabularSettings, TabularTrials
+from sdk.toys.tabular_mdp import ACTIONS, STATES, TabularSettings, TabularTrials, action_values
 
 
 def plan(mean_reward: np.ndarray, transition: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -22,14 +22,8 @@ def plan(mean_reward: np.ndarray, transition: np.ndarray) -> tuple[np.ndarray, n
 
     `mean_reward` is `[N, S, A]`, `transition` `[N, S, A, S]`.
     """
-    count = len(mean_reward)
-    flat = transition.reshape(count, STATES * ACTIONS, STATES)
-    value, actions = np.zeros((count, STATES)), []
-    for _ in range(STEPS):
-        gain = mean_reward + (flat @ value[:, :, None]).reshape(mean_reward.shape)
-        actions.append(gain.argmax(-1))
-        value = gain.max(-1)
-    return np.stack(actions[::-1]), value[:, 0]
+    worth = action_values(mean_reward, transition)
+    return worth.argmax(-1), worth[0, :, 0].max(-1)
 
 
 class Psrl(Blind):

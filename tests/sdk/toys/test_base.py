@@ -17,8 +17,9 @@ from sdk.toys.references.base import known
 from sdk.train import world_shape
 
 FAMILIES: list[tuple[str, dict[str, Any]]] = [(name, {}) for name in toy_names()]
+FAMILIES += [("tabular_mdp", {"regret": True})]
 FAMILIES += [("point_robot", {"variant": variant}) for variant in VARIANTS if variant != "dense"]
-IDS = ["-".join([name, *settings.values()]) for name, settings in FAMILIES]
+IDS = ["-".join([name, *map(str, settings.values())]) for name, settings in FAMILIES]
 
 
 @pytest.fixture(params=FAMILIES, ids=IDS)
@@ -42,7 +43,8 @@ def played(worlds: ToyTrials, indices: list[int]) -> dict[str, np.ndarray]:
     """Everything that N trials gave, `[T, N, …]`, with the first observations and contexts beside it."""
     obs, context = worlds.begin(indices)
     steps = [worlds.step(action) for action in actions(worlds, indices)]
-    return {"first": obs, "task": context} | {k: np.stack([getattr(s, k) for s in steps]) for k in steps[0]._fields}
+    given = [k for k, v in steps[0]._asdict().items() if v is not None]
+    return {"first": obs, "task": context} | {k: np.stack([getattr(s, k) for s in steps]) for k in given}
 
 
 def test_a_trial_follows_from_its_key_whoever_else_is_played(family: tuple[str, dict[str, Any]]) -> None:

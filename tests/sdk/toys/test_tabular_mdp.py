@@ -51,6 +51,30 @@ def test_a_plan_is_worth_what_playing_it_brings() -> None:
     assert abs(difference.mean()) < 3 * difference.std() / 4000**0.5
 
 
+def played_at_random(stream: str, regret: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What was paid and told, `[T, N]`, and the value of each task's episode."""
+    worlds = TabularTrials(TabularSettings(episodes=2, regret=regret), 4000, seed=3, stream=stream)
+    worlds.begin(range(4000))
+    steps = [worlds.step(action) for action in np.random.default_rng(0).random((worlds.trial_steps, 4000, ACTIONS))]
+    told = np.stack([s.reward if s.told_reward is None else s.told_reward for s in steps])
+    return np.stack([s.reward for s in steps]), told, plan(worlds.mean_reward, worlds.transition)[1]
+
+
+def test_regret_is_what_an_episode_lacks_to_the_known_tasks_value() -> None:
+    paid, told, value = played_at_random("train", regret=True)
+    assert (paid <= 1e-6).all()
+    lacking = told.sum(0) - 2 * value - paid.sum(0)
+    assert abs(lacking.mean()) < 3 * lacking.std() / 4000**0.5
+    assert paid.sum(0).std() < 0.8 * told.sum(0).std()  # what it is for
+
+
+def test_regret_is_never_paid_in_held_out_worlds_nor_told_to_the_policy() -> None:
+    for stream, same in (("held_out", True), ("train", False)):
+        (plain, _, _), (paid, told, _) = played_at_random(stream, False), played_at_random(stream, True)
+        np.testing.assert_array_equal(told, plain)
+        assert np.array_equal(paid, plain) is same
+
+
 def test_tasks_have_the_distribution_they_claim() -> None:
     worlds = TabularTrials(TabularSettings(), 500, seed=0)
     worlds.begin(range(500))
