@@ -62,14 +62,19 @@ def leaps(before: Reading, now: Reading, max_gap: float, control_dt: float) -> s
     return f"{gap:.3g} s between two readings; allowed are {max_gap:g} s" if gap > max_gap else None
 
 
+def single_precision(limits: Sequence[Pair]) -> list[Pair]:
+    """Return limits that a command at their edge keeps to also when it was sent in single precision."""
+    slacks = [1e-6 * max(abs(low), abs(high)) for low, high in limits]
+    return [(low - slack, high + slack) for (low, high), slack in zip(limits, slacks, strict=True)]
+
+
 def wrongly_sent(sent: Mapping[str, float], names: Sequence[str], limits: Sequence[Pair]) -> str | None:
-    """Say so when what a driver reports as sent is incomplete, not finite or outside `limits`, to single precision."""
+    """Say so when what a driver reports as sent is incomplete, not finite or outside `limits`."""
     if len(sent) != len(names):
         return f"the driver reports commands to {', '.join(sent) or 'none'}; the robot has {', '.join(names)}"
     for name, (low, high) in zip(names, limits, strict=True):
         value = sent.get(name)
-        slack = 1e-6 * max(abs(low), abs(high))
-        if value is None or not low - slack <= value <= high + slack:
+        if value is None or not low <= value <= high:
             return f"the driver reports {value} sent to {name}; its limits are {low:g} to {high:g}"
     return None
 

@@ -85,8 +85,8 @@ class _Run:
         self._joints = policy.contract.joint_names
         record = None if recorder is None else recorder.add
         self._listeners = [listen for listen in (record, on_tick) if listen is not None]
-        self._all, self._undisturbed = Latency(), Latency()
-        self._ticks = self._trials = self._episodes = self._slow = self._skipped = self._preempted = 0
+        self._undisturbed, self._disturbed = Latency(), Latency()
+        self._ticks = self._trials = self._episodes = self._slow = self._skipped = 0
         self._refused = {BadReading: 0, UnsafeCommand: 0}
         self._last_sequence: int | None = None
         self._trial_due = self._episode_due = True
@@ -180,11 +180,7 @@ class _Run:
     def _count(self, latency_us: float, slow: bool, preempted: bool) -> None:
         self._ticks += 1
         self._slow += slow
-        self._all.add(latency_us)
-        if preempted:
-            self._preempted += 1
-        else:
-            self._undisturbed.add(latency_us)
+        (self._disturbed if preempted else self._undisturbed).add(latency_us)
 
     def _report(self, stopped: str, completed: bool, seconds: float) -> RunReport:
         return RunReport(
@@ -196,12 +192,12 @@ class _Run:
             episodes=self._episodes,
             slow_ticks=self._slow,
             skipped_readings=self._skipped,
-            preempted_ticks=self._preempted,
+            preempted_ticks=self._disturbed.count,
             refused_readings=self._refused[BadReading],
             refused_commands=self._refused[UnsafeCommand],
             states=tuple(self._supervisor.history),
             safety=self._supervisor.config,
-            latency=self._all,
+            latency=self._undisturbed.joined(self._disturbed),
             latency_undisturbed=self._undisturbed,
             robot_side_modules=loaded_modules(),
             adaptations=tuple(getattr(self._policy, "adaptations", ())),

@@ -9,6 +9,9 @@ import onnxruntime as ort
 
 from export.manifest import BundleError, TensorSpec, describe
 
+PIECE = 4096
+"""Numbers of a memory that are checked at once."""
+
 
 def open_session(model: bytes, source: str = "graph") -> ort.InferenceSession:
     """Open a graph on one thread that does not spin; raises `BundleError` when onnxruntime refuses it."""
@@ -61,6 +64,7 @@ class BoundGraph:
         self.inputs = _arrays({t.name: t.shape for t in inputs if not t.name.startswith("carry_")})
         self.outputs = _arrays({t.name: t.shape for t in outputs if not t.name.startswith("next_")})
         self._slots = (_arrays(carried), _arrays(carried))
+        self._pieces = tuple(_pieces(slot) for slot in self._slots)
         self._bindings = tuple(self._bind(now, after) for now, after in (self._slots, self._slots[::-1]))
         self._now = 0
 
@@ -73,6 +77,13 @@ class BoundGraph:
     def next_carry(self) -> dict[str, np.ndarray]:
         """The memory that the last `run` made, by state name."""
         return self._slots[1 - self._now]
+
+    def broken_carry(self) -> str | None:
+        """Return the name of a state of `next_carry` that is not finite, if there is one."""
+        for name, piece, zeros in self._pieces[1 - self._now]:
+            if np.vdot(zeros, piece) != 0.0:  # 0·x is NaN for NaN and the infinities, and a sum keeps it
+                return name
+        return None
 
     def run(self) -> None:
         """Evaluate the graph on `inputs` and `carry`; fills `outputs` and `next_carry`."""
@@ -89,6 +100,13 @@ class BoundGraph:
         for name, array in {**self.outputs, **{f"next_{k}": v for k, v in after.items()}}.items():
             binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
         return binding
+
+
+def _pieces(arrays: Mapping[str, np.ndarray]) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Return flat views of the arrays, none longer than what BLAS keeps on one thread, and as many zeros for each."""
+    flat = [(name, array.reshape(-1)) for name, array in arrays.items()]
+    parts = [(name, all_[at : at + PIECE]) for name, all_ in flat for at in range(0, len(all_), PIECE)]
+    return [(name, part, np.zeros_like(part)) for name, part in parts]
 
 
 def _arrays(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:

@@ -19,6 +19,7 @@ from export.runtime.guards import (
     leaps,
     ordered,
     runs_backwards,
+    single_precision,
     stale,
     wrongly_sent,
 )
@@ -72,6 +73,7 @@ class Supervisor:
         self.state = State.DISABLED
         self.history = [Change(State.DISABLED, 0, "not armed yet")]
         self._names, self._limits = contract.joint_names, contract.command_limits
+        self._sendable = single_precision(self._limits)
         self._dt = contract.control_dt
         self._monitor = monitor
         self._safe = safe_command(contract)
@@ -183,7 +185,7 @@ class Supervisor:
 
     def confirm(self, sent: Mapping[str, float], missed: int) -> bool:
         """Take in what was sent and how many periods went without a command; returns whether `sent` makes sense."""
-        wrong = wrongly_sent(sent, self._names, self._limits)
+        wrong = wrongly_sent(sent, self._names, self._sendable)
         if wrong:
             self.fault(wrong)
         else:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from export.bundle import GOLDEN, STEP_GRAPH, Bundle
@@ -153,6 +155,35 @@ def test_a_bad_reading_changes_nothing(policy: Policy, change: dict[str, Any], m
     assert state_of(policy) == before
 
 
+NUMBERS = st.floats() | st.integers() | st.booleans() | st.none() | st.text(max_size=2) | st.floats(-3, 3)
+VALUES = st.lists(NUMBERS, max_size=2) | st.lists(st.floats(-4, 4), min_size=1, max_size=1) | NUMBERS
+VALUES |= st.lists(st.floats(-4, 4), min_size=1, max_size=1).map(tuple)
+VALUES |= st.lists(st.floats(-4, 4, width=32), max_size=2).map(lambda v: np.array(v, dtype=np.float32))
+
+
+@settings(max_examples=300, deadline=None)
+@given(readings=st.lists(st.fixed_dictionaries(dict.fromkeys(READING, VALUES)), min_size=1, max_size=4))
+def test_whatever_is_read_a_command_is_finite_limited_and_near_the_last(
+    wild: Policy, readings: list[dict[str, Any]]
+) -> None:
+    wild.start_trial()
+    for reading in readings:
+        before, memory = wild.last_command["shoulder"], wild.carry
+        try:
+            command = wild.step(reading)["shoulder"]
+        except BadReading:
+            assert (wild.last_command["shoulder"], wild.carry) == (before, memory)
+            continue
+        assert abs(command) <= 10.0
+        assert abs(command - before) <= 6.0
+
+
+def test_a_reading_is_the_same_as_list_tuple_or_array(bundle: Bundle) -> None:
+    kinds = (list, tuple, np.array, lambda v: np.array(v, dtype=np.float64)[::1], lambda v: [np.float64(v[0])])
+    commands = {Policy(bundle).step({n: kind(v) for n, v in READING.items()})["shoulder"] for kind in kinds}
+    assert len(commands) == 1
+
+
 def test_a_missing_signal_is_named(policy: Policy) -> None:
     with pytest.raises(BadReading, match="missing signal 'joint_vel'; given: joint_pos, joint_pos_target"):
         policy.step({name: value for name, value in READING.items() if name != "joint_vel"})
@@ -238,11 +269,17 @@ class Wild(Memoryless):
         return 1000.0 * obs[:, :1], ()
 
 
-def test_commands_keep_to_limits_and_rate(bundle: Bundle) -> None:
+@pytest.fixture(scope="module")
+def wild(bundle: Bundle) -> Policy:
     slow = Contract.parse(
         servo_arm()[0].plain() | {"action": {"scale": [20.0], "offset": [0.0], "rate_limit": [300.0]}}
     )
-    policy = Policy(fake_bundle(Wild(), slow, bundle))
+    return Policy(fake_bundle(Wild(), slow, bundle))
+
+
+def test_commands_keep_to_limits_and_rate(wild: Policy) -> None:
+    policy = wild
+    policy.start_trial()
     # 300 N·m/s · 0.02 s = 6 N·m a period, up to the motor's 10 N·m, though the policy's range is 20.
     assert [policy.step(READING)["shoulder"] for _ in range(3)] == [6.0, 10.0, 10.0]
     policy.sent({"shoulder": 0.0})

@@ -58,3 +58,24 @@ def test_memory_changes_only_when_kept(bundle: Bundle) -> None:
     graph.run()
     np.testing.assert_array_equal(graph.carry["memory"], before)
     assert not np.array_equal(graph.next_carry["memory"], before)
+
+
+@pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("piece", [5, 4096])
+def test_one_number_of_a_memory_that_is_not_finite_is_found(
+    episodic: Bundle, poison: float, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("export.runtime.session.PIECE", piece)
+    graph = bound(episodic)
+    for _ in range(2):
+        graph.run()
+        assert graph.broken_carry() is None
+        for name, values in graph.next_carry.items():
+            for at in range(values.size):
+                kept, values.flat[at] = values.flat[at], poison
+                assert graph.broken_carry() == name
+                values.flat[at] = kept
+        graph.next_carry["memory"][...] = np.finfo(np.float32).max
+        assert graph.broken_carry() is None
+        graph.next_carry["memory"][...] = 0.0
+        graph.keep()
