@@ -5,7 +5,7 @@ Each driver file defines `open_url(url, contract)`; its file name is the URL sch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from math import isfinite
@@ -15,6 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from domain_rand.schema import ConfigError, nearest
 from robots.contract import Contract
+from robots.packets import EPISODE_START, SESSION_END, TRIAL_START, Kind
 from robots.safety import UnsafeCommand, safe_command
 
 
@@ -163,6 +164,44 @@ def limited_command(command: Mapping[str, float], contract: Contract) -> list[fl
     if not all(map(isfinite, values)):
         raise UnsafeCommand(f"command {dict(command)} is not finite; nothing was sent")
     return [min(max(value, low), high) for value, (low, high) in zip(values, contract.command_limits, strict=True)]
+
+
+class Message(Protocol):
+    """A SENSE or END of some line: a `Packet` or a `Frame`."""
+
+    @property
+    def kind(self) -> Kind: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def time(self) -> float: ...
+    @property
+    def flags(self) -> int: ...
+    @property
+    def values(self) -> Sequence[float]: ...
+
+
+def newest_reading(
+    following: Callable[[float], Message | None], deadline: float, sizes: Mapping[str, int]
+) -> Reading | None:
+    """Return the newest reading on a line, None when none comes until `deadline`; the end of a trial is never skipped.
+
+    `following` returns the next message, waiting for it until a time of the monotonic clock. Readings that are skipped
+    hand the start of an episode or a trial on. `sizes` are those of the signals, in the order of the values.
+    """
+    newest = following(deadline)
+    if newest is None:
+        return None
+    flags = newest.flags
+    while newest.kind is Kind.SENSE and (newer := following(0.0)) is not None:
+        newest, flags = newer, flags | newer.flags
+    if newest.kind is Kind.END:
+        return Reading(newest.sequence, newest.time, {}, trial_end=True, session_end=bool(newest.flags & SESSION_END))
+    signals, at = {}, 0
+    for name, size in sizes.items():
+        signals[name] = newest.values[at : at + size]
+        at += size
+    return Reading(newest.sequence, newest.time, signals, bool(flags & EPISODE_START), bool(flags & TRIAL_START))
 
 
 def required(contract: Contract | None, url: SplitResult) -> Contract:

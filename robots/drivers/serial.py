@@ -23,14 +23,14 @@ from robots.drivers.base import (
     Features,
     Reading,
     limited_command,
+    newest_reading,
     query_options,
     required,
 )
 from robots.frames import Frame, FrameReader, encode_frame, short_fingerprint
-from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind
+from robots.packets import Kind
 
 HELLO_PERIOD = 0.1
-STARTS = EPISODE_START | TRIAL_START
 OPTIONS = {"baud": int}
 
 
@@ -93,19 +93,12 @@ class SerialDriver:
 
     def read(self) -> Reading:
         """Return the newest reading, waiting for one; a skipped one hands its start on. Raises `DriverTimeout`."""
-        newest = self._next_reading(monotonic() + self._timeout)
-        if newest is None:
+        reading = newest_reading(self._next_reading, monotonic() + self._timeout, self.features.signal_sizes)
+        if reading is None:
             raise DriverTimeout(f"robot at {self._name} did not answer for {self._timeout:g} s")
-        starts = newest.flags & STARTS
-        while newest.kind is Kind.SENSE and (newer := self._next_reading(0.0)) is not None:
-            newest, starts = newer, starts | newer.flags & STARTS
-        if newest.kind is Kind.END:
-            self._send(Frame(Kind.STOP, newest.sequence, newest.time))
-            end, last = bool(newest.flags & TRIAL_END), bool(newest.flags & SESSION_END)
-            return Reading(newest.sequence, newest.time, {}, trial_end=end or last, session_end=last)
-        signals = {name: newest.values[where] for name, where in self._contract.signal_slices.items()}
-        start, trial = bool(starts & EPISODE_START), bool(starts & TRIAL_START)
-        return Reading(newest.sequence, newest.time, signals, start, trial)
+        if reading.trial_end:
+            self._send(Frame(Kind.STOP, reading.sequence, reading.time))
+        return reading
 
     def write(self, command: Mapping[str, float]) -> dict[str, float]:
         """Answer the last reading; returns what was sent: inside the limits, in single precision."""

@@ -21,23 +21,11 @@ from robots.drivers.base import (
     check_contract,
     in_order,
     limited_command,
+    newest_reading,
 )
-from robots.packets import (
-    EPISODE_START,
-    MAX_PACKET,
-    PROTOCOL,
-    SESSION_END,
-    TRIAL_END,
-    TRIAL_START,
-    Kind,
-    Packet,
-    PacketError,
-    encode,
-    parse,
-)
+from robots.packets import MAX_PACKET, PROTOCOL, Kind, Packet, PacketError, encode, parse
 
 HELLO_PERIOD = 0.1
-STARTS = EPISODE_START | TRIAL_START
 
 
 def open_url(url: SplitResult, contract: Contract | None) -> UdpDriver:
@@ -115,15 +103,13 @@ class UdpDriver:
 
         A skipped reading hands its episode or trial start on to the one returned.
         """
-        newest = self._next_reading(monotonic() + self._timeout)
-        if newest is None:
+        sizes = self._connected().signal_sizes
+        reading = newest_reading(self._next_reading, monotonic() + self._timeout, sizes)
+        if reading is None:
             raise DriverTimeout(f"robot at {self.url} did not answer for {self._timeout:g} s")
-        starts = newest.flags & STARTS
-        while newest.kind is Kind.SENSE and (newer := self._next_reading(0.0)) is not None:
-            newest, starts = newer, starts | newer.flags & STARTS
-        if newest.kind is Kind.END:
-            self._reply(Packet(Kind.STOP, newest.sequence))
-        return self._reading(newest, starts)
+        if reading.trial_end:
+            self._reply(Packet(Kind.STOP, reading.sequence))
+        return reading
 
     def write(self, command: Mapping[str, float]) -> dict[str, float]:
         """Answer the last reading; returns what was sent: with a contract, inside its limits."""
@@ -144,17 +130,6 @@ class UdpDriver:
             self._send(encode(Packet(Kind.BYE, self._sequence)))
             self._socket.close()
         self._socket = None
-
-    def _reading(self, packet: Packet, starts: int) -> Reading:
-        signals, at = {}, 0
-        for name, size in self._connected().signal_sizes.items():
-            signals[name] = packet.values[at : at + size]
-            at += size
-        if packet.kind is Kind.SENSE:
-            start, trial = bool(starts & EPISODE_START), bool(starts & TRIAL_START)
-            return Reading(packet.sequence, packet.time, signals, start, trial)
-        end, last = bool(packet.flags & TRIAL_END), bool(packet.flags & SESSION_END)
-        return Reading(packet.sequence, packet.time, {}, False, False, end or last, last)
 
     def _next_reading(self, deadline: float) -> Packet | None:
         """Return the next reading that is newer than the last one and complete."""
