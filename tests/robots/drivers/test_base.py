@@ -38,7 +38,8 @@ def test_what_follows_the_end_of_a_trial_waits(kind: Make) -> None:
     assert (reading.sequence, reading.trial_end, reading.session_end) == (2, True, True)
     assert (reading.trial_start, dict(reading.signals)) == (False, {})
     after = newest_reading(following, 0.0, SIZES)
-    assert after is not None and after.sequence == 3
+    assert after is not None
+    assert after.sequence == 3
 
 
 def test_an_empty_line_gives_nothing() -> None:
