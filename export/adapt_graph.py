@@ -18,16 +18,18 @@ from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from export.bundle import ADAPT_GRAPH
+from export.golden_adaptation import EPISODE_INPUTS, named
 from export.manifest import PARITY_TOLERANCE, CarryState
-from export.runtime.adaptation import ADAPT_INPUTS
 from export.runtime.session import open_session
 from export.step_graph import ExportError, frozen_copy
 from export.to_onnx import OPSET, first_cause, portable, quiet
+from export.verify import memory_error
 
 STEPS = 7
 """Control periods of the example to trace with; any number but 0 and 1, which tracing would take for constants."""
 
 PARITY_STEPS = (1, 2, 20, 200, 500)
+GOLDEN_STEPS = 64
 
 
 def adapt_to_onnx(policy: Any, obs_size: int) -> bytes:
@@ -61,14 +63,25 @@ def adapt_parity(policy: Any, model: bytes, obs_size: int, seed: int = 0) -> flo
     worst = 0.0
     for steps in PARITY_STEPS:
         given = _episodes(frozen, obs_size, steps, rng)
-        with torch.no_grad():
-            expected = frozen.adapt(*_split(frozen, [torch.from_numpy(x) for x in given.values()]))
         made = session.run([f"next_{s.name}" for s in frozen.carry_spec], given)
-        for a, b in zip(made, expected, strict=True):
-            worst = max(worst, float((np.abs(a - b.numpy()) / np.maximum(1, np.abs(b.numpy()))).max()))
+        worst = max(worst, memory_error(made, _by_policy(frozen, given)))
     if not worst <= PARITY_TOLERANCE:
         raise ExportError(f"{ADAPT_GRAPH} departs from the trained policy by {worst:.2g}; nothing was exported")
     return worst
+
+
+def golden_adaptation(policy: Any, obs_size: int) -> dict[str, np.ndarray]:
+    """Return episodes of random numbers and what the policy's `adapt` makes of them, by their names in a bundle."""
+    frozen = frozen_copy(policy)
+    given = _episodes(frozen, obs_size, GOLDEN_STEPS, np.random.default_rng(1))
+    names = [f"next_{state.name}" for state in frozen.carry_spec]
+    return named(given | dict(zip(names, _by_policy(frozen, given), strict=True)))
+
+
+def _by_policy(policy: Any, given: dict[str, np.ndarray]) -> list[np.ndarray]:
+    with torch.no_grad():
+        made = policy.adapt(*_split(policy, [torch.from_numpy(x) for x in given.values()]))
+    return [x.numpy() for x in made]
 
 
 class _Adapt(nn.Module):
@@ -97,7 +110,7 @@ class _Bound(nn.Module):
 
 
 def _split(policy: Any, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    count = len(ADAPT_INPUTS)
+    count = len(EPISODE_INPUTS)
     return tuple(tensors[:count]), tuple(tensors[count:])
 
 
@@ -131,7 +144,7 @@ def _traced(policy: Any, obs_size: int) -> bytes:
             dynamo=True,
             external_data=False,
             verbose=False,
-            dynamic_shapes=(tuple({0: steps} if name in ADAPT_INPUTS else None for name in example),),
+            dynamic_shapes=(tuple({0: steps} if name in EPISODE_INPUTS else None for name in example),),
         )
     assert program is not None
     return portable(program.model_proto, "adapt")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,12 @@ Trace = Mapping[str, np.ndarray]
 """Graph tensors by name, each `[steps, *shape]`: inputs, carry before, action and carry after."""
 
 MIN_GOLDEN_STEPS = 50
+
+ADAPT_PREFIX = "adapt_"
+"""What the names of a golden adaptation begin with, in the same file."""
+
+MAX_MEMBERS = 64
+"""Arrays of a trace that are read at most."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +88,22 @@ def check_metadata(session: ort.InferenceSession, expected: Mapping[str, str], s
 def step_error(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> float:
     """Return the largest error over action (in units of `scale`) and carry (relative above 1); infinite for NaN."""
     with np.errstate(invalid="ignore"):
-        errors = [*_errors(made, expected, scale)]
+        command = np.abs(made[0].astype(np.float64) - expected[0]) / np.array(scale)
+        return _largest([command, *_memory_errors(made[1:], expected[1:])])
+
+
+def memory_error(made: list[np.ndarray], expected: list[np.ndarray]) -> float:
+    """Return the largest error over memories, relative above 1; infinite for NaN."""
+    with np.errstate(invalid="ignore"):
+        return _largest(_memory_errors(made, expected))
+
+
+def _largest(errors: Iterable[np.ndarray]) -> float:
     return max(float(error.max(initial=0.0)) if np.isfinite(error).all() else np.inf for error in errors)
 
 
-def _errors(made: list[np.ndarray], expected: list[np.ndarray], scale: tuple[float, ...]) -> Iterator[np.ndarray]:
-    yield np.abs(made[0].astype(np.float64) - expected[0]) / np.array(scale)
-    for a, b in zip(made[1:], expected[1:], strict=True):
+def _memory_errors(made: list[np.ndarray], expected: list[np.ndarray]) -> Iterator[np.ndarray]:
+    for a, b in zip(made, expected, strict=True):
         yield np.abs(a.astype(np.float64) - b) / np.maximum(1.0, np.abs(b))
 
 
@@ -108,16 +123,25 @@ def read_golden(bundle: Bundle) -> dict[str, np.ndarray]:
 
 
 def read_trace(bundle: Bundle, name: str, specs: Sequence[TensorSpec]) -> dict[str, np.ndarray]:
-    """Return one of a bundle's traces; raises `BundleError` unless it holds exactly these tensors for enough steps."""
+    """Return one of a bundle's traces; raises `BundleError` unless it holds exactly these tensors for enough steps.
+
+    Where the policy adapts between episodes, its golden adaptation may lie beside them.
+    """
+    arrays, adapts = read_members(bundle, name), bundle.manifest.adaptation is not None
+    trace = {k: v for k, v in arrays.items() if not (adapts and k.startswith(ADAPT_PREFIX))}
+    _check_trace(trace, specs, f"{bundle.source}: {name}")
+    return trace
+
+
+def read_members(bundle: Bundle, name: str) -> dict[str, np.ndarray]:
+    """Return all arrays of one of a bundle's `.npz` files; raises `BundleError` where one cannot be read."""
     where = f"{bundle.source}: {name}"
-    members = read_zip(io.BytesIO(bundle.files[name]), where, max_files=len(specs) + 1)
+    members = read_zip(io.BytesIO(bundle.files[name]), where, max_files=MAX_MEMBERS)
     try:
         arrays = {name: read_array(io.BytesIO(data), allow_pickle=False) for name, data in members.items()}
     except Exception as error:  # numpy raises many kinds for a malformed array
         raise BundleError(f"{where} cannot be read ({error}); export the bundle anew") from None
-    trace = {name.removesuffix(".npy"): array for name, array in arrays.items()}
-    _check_trace(trace, specs, where)
-    return trace
+    return {name.removesuffix(".npy"): array for name, array in arrays.items()}
 
 
 def _check_trace(trace: Trace, specs: Sequence[TensorSpec], where: str) -> None:

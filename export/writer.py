@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from domain_rand.randomizer import Randomization
-from export.adapt_graph import adapt_parity, adapt_to_onnx
+from export.adapt_graph import adapt_parity, adapt_to_onnx, golden_adaptation
 from export.bundle import ADAPT_GRAPH, GOLDEN, MODEL_CARD, STEP_GRAPH, Bundle, write_bundle
 from export.manifest import AdaptationSpec, EvaluationRow, Manifest, Parity, check_adaptation
 from export.model_card import model_card
 from export.parity import MIN_STEPS, closed_loop_parity, require_parity
+from export.runtime.adaptation import open_adaptation
 from export.step_graph import ExportError, StepGraph
 from export.to_onnx import to_onnx, with_metadata
 from export.verify import Trace, golden_bytes, require_golden
@@ -70,10 +71,14 @@ def export_policy(
         adaptation=adaptation[0] if adaptation else None,
     )
     step = with_metadata(model, manifest.graph_metadata)
-    files = {STEP_GRAPH: step, GOLDEN: golden_bytes(trace), MODEL_CARD: model_card(manifest).encode()}
+    files = {STEP_GRAPH: step, MODEL_CARD: model_card(manifest).encode()}
     if adaptation:
         files[ADAPT_GRAPH] = adaptation[1]
-    require_golden(Bundle(manifest, files, str(destination)))
+        trace = {**trace, **golden_adaptation(policy, contract.obs_size)}
+    files[GOLDEN] = golden_bytes(trace)
+    bundle = Bundle(manifest, files, str(destination))
+    require_golden(bundle)
+    open_adaptation(bundle)
     return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
 
 

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from time import perf_counter
 
 import numpy as np
+import onnxruntime as ort
 
-from export.bundle import ADAPT_GRAPH, Bundle
-from export.manifest import AdaptationSpec, BundleError, CarryState
-from export.runtime.session import open_session
-
-ADAPT_INPUTS = ("obs", "action", "reward", "time", "mask")
+from export.bundle import Bundle
+from export.golden_adaptation import open_adapt_graph
+from export.manifest import AdaptationSpec, CarryState
 
 
 @dataclass(frozen=True)
@@ -34,15 +33,11 @@ class Adaptation:
     """What a policy needs besides its step graph to adapt on one robot."""
 
     def __init__(
-        self, model: bytes, spec: AdaptationSpec, carry: tuple[CarryState, ...], source: str, seed: int = 0
+        self, session: ort.InferenceSession, spec: AdaptationSpec, carry: tuple[CarryState, ...], seed: int = 0
     ) -> None:
-        """Open the graph; raises `BundleError` when it is not of the memory that the manifest declares."""
-        self._session = open_session(model, source)
-        self.spec, self._names, self._seed = spec, tuple(state.name for state in carry), seed
-        wanted = {*ADAPT_INPUTS, *(f"carry_{name}" for name in self._names)}
-        found = {tensor.name for tensor in self._session.get_inputs()}
-        if found != wanted:
-            raise BundleError(f"{source}: reads {', '.join(sorted(found))}; declared are {', '.join(sorted(wanted))}")
+        """Take over a graph that has been checked against the memory it is for."""
+        self._session, self.spec = session, spec
+        self._names, self._seed = tuple(state.name for state in carry), seed
         self.trials = self._now = 0
         self.start_trial()
 
@@ -129,11 +124,12 @@ class Adaptation:
 
 
 def open_adaptation(bundle: Bundle) -> Adaptation | None:
-    """Open a bundle's adapt graph; none where the policy does not adapt between episodes."""
+    """Open a bundle's adapt graph and replay its golden adaptation; none where the policy does not adapt.
+
+    Raises `BundleError` when this machine departs from it.
+    """
     spec = bundle.manifest.adaptation
-    if spec is None:
-        return None
-    return Adaptation(bundle.files[ADAPT_GRAPH], spec, bundle.manifest.carry, f"{bundle.source}: {ADAPT_GRAPH}")
+    return None if spec is None else Adaptation(open_adapt_graph(bundle), spec, bundle.manifest.carry)
 
 
 def _distance(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:

@@ -53,6 +53,7 @@ def verify(
     from dataclasses import asdict
 
     from export.bundle import read_bundle
+    from export.golden_adaptation import check_golden_adaptation
     from export.verify import check_golden
 
     checked = read_bundle(bundle, public_key)
@@ -60,13 +61,17 @@ def verify(
     signer = checked.signature.signer if checked.signature and public_key else None
     facts: dict[str, Any] = {"bundle": str(bundle), **asdict(golden), "holds": golden.holds, "signed_by": signer}
     rows = [{"check": "golden trace", **asdict(golden), "holds": golden.holds}]
+    if checked.manifest.adaptation:
+        adapted = check_golden_adaptation(checked)
+        rows.append({"check": "golden adaptation", **asdict(adapted), "holds": adapted.holds})
+        facts |= {"adaptation": asdict(adapted), "holds": golden.holds and adapted.holds}
     if run:
         from sdk.ship import parity_with_run
 
         with err.status("driving policy and graph side by side"):
             parity = parity_with_run(checked, run)
         rows.append({"check": f"closed loop with {run}", **_loop(parity)})
-        facts |= {"closed_loop": parity.plain(), "holds": golden.holds and rows[-1]["holds"]}
+        facts |= {"closed_loop": parity.plain(), "holds": facts["holds"] and rows[-1]["holds"]}
     show(facts, as_json, lambda: _print_checks(signer, rows))
     if not facts["holds"]:
         raise typer.Exit(1)

@@ -9,18 +9,20 @@ import pytest
 from export.bundle import STEP_GRAPH, read_bundle, write_bundle
 from export.step_graph import StepGraph
 from export.to_onnx import to_onnx, with_metadata
+from tests.export.adapting_bundle import adapting_bundle
 from tests.export.tiny_policy import EpisodicGru, Memoryless, NoNormaliser, TinyGru, export_tiny, servo_arm
 from tests.export.two_joints import two_joint_bundle
 
 
 @pytest.fixture(scope="session")
 def bundles(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Memory for a trial, memory for an episode beside a list of initial values, no memory, two joints."""
+    """Memory for a trial, for an episode beside a list of initial values, none, two joints, and one that adapts."""
     root = tmp_path_factory.mktemp("bundles")
     policies = {"trial": TinyGru(), "episode": EpisodicGru(), "none": Memoryless()}
     paths = {name: export_tiny(root / name, policy) for name, policy in policies.items()}
     two_joint_bundle(root / "joints")
-    return {**paths, "joints": root / "joints"}
+    adapting_bundle(root / "adapting")
+    return {**paths, "joints": root / "joints", "adapting": root / "adapting"}
 
 
 @pytest.fixture(scope="session")

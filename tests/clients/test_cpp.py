@@ -36,7 +36,7 @@ def replay(golden: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([golden, bundle], capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("name", ["trial", "episode", "none", "joints"])
+@pytest.mark.parametrize("name", ["trial", "episode", "none", "joints", "adapting"])
 def test_the_golden_trace_is_reproduced_from_the_manifest_alone(
     golden: Path, bundles: dict[str, Path], name: str
 ) -> None:

@@ -28,7 +28,7 @@ def golden(*arguments: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 
-@pytest.mark.parametrize("name", ["trial", "episode", "none", "joints"])
+@pytest.mark.parametrize("name", ["trial", "episode", "none", "joints", "adapting"])
 def test_the_golden_trace_is_reproduced_from_the_manifest_alone(bundles: dict[str, Path], name: str) -> None:
     result = golden(bundles[name])
     assert result.returncode == 0, result.stderr

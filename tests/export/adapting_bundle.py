@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from domain_rand.randomizer import Randomization
-from export.adapt_graph import adapt_parity, adapt_to_onnx
+from export.adapt_graph import adapt_parity, adapt_to_onnx, golden_adaptation
 from export.bundle import ADAPT_GRAPH, GOLDEN, MODEL_CARD, STEP_GRAPH, Bundle, write_bundle
 from export.manifest import Manifest, Parity
 from export.model_card import model_card
@@ -64,7 +64,7 @@ def adapting_bundle(destination: Path) -> Bundle:
     files = {
         STEP_GRAPH: with_metadata(model, manifest.graph_metadata),
         ADAPT_GRAPH: adapt,
-        GOLDEN: golden_bytes(_trace(model, graph)),
+        GOLDEN: golden_bytes(_trace(model, graph) | golden_adaptation(policy, contract.obs_size)),
         MODEL_CARD: model_card(manifest).encode(),
     }
     return write_bundle(destination, manifest, files)
@@ -72,9 +72,11 @@ def adapting_bundle(destination: Path) -> Bundle:
 
 def _trace(model: bytes, graph: StepGraph) -> dict[str, np.ndarray]:
     rng, session = np.random.default_rng(0), open_session(model)
-    rows = []
+    rows: list[dict[str, np.ndarray]] = []
     for _ in range(60):
         given = {spec.name: rng.uniform(-0.1, 0.1, spec.shape).astype(np.float32) for spec in graph.input_specs}
+        if not rows:  # a trace begins with the blank memory
+            given |= {name: np.zeros_like(value) for name, value in given.items() if name.startswith("carry_")}
         names = [spec.name for spec in graph.output_specs]
         rows.append(given | dict(zip(names, session.run(names, given), strict=True)))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
