@@ -9,15 +9,15 @@ import torch
 from torch import Tensor, nn
 
 
-def mlp(sizes: Sequence[int], last_gain: float = 1.0) -> nn.Sequential:
-    """Build a tanh network with orthogonal weights; `last_gain` scales the output layer."""
+def mlp(sizes: Sequence[int], last_gain: float = 1.0, activation: type[nn.Module] = nn.Tanh) -> nn.Sequential:
+    """Build a network with orthogonal weights; `last_gain` scales the output layer."""
     layers: list[nn.Module] = []
     for i, (fan_in, fan_out) in enumerate(pairwise(sizes)):
         last = i == len(sizes) - 2
         linear = nn.Linear(fan_in, fan_out)
         nn.init.orthogonal_(linear.weight, last_gain if last else 2**0.5)
         nn.init.zeros_(linear.bias)
-        layers += [linear] if last else [linear, nn.Tanh()]
+        layers += [linear] if last else [linear, activation()]
     return nn.Sequential(*layers)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import warnings
 from typing import Any, Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
 from robots.trial import WorldShape
@@ -14,10 +14,12 @@ from sdk.config import TrainConfig
 from sdk.offdynamics.darc import Darc, corrected_reward
 from sdk.offdynamics.settings import RewardCorrection
 from sdk.offdynamics.target_data import TargetRows, target_of
-from sdk.offdynamics.transitions import transitions_of
+from sdk.offdynamics.transitions import Transitions, transitions_of
 from sdk.rl.learner import Learner
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
+from sdk.rl.sac import Sac
+from sdk.rl.task_replay import Steps
 
 
 class Target(Protocol):
@@ -29,11 +31,18 @@ class Target(Protocol):
 
 
 class Corrected:
-    """A learner behind a reward correction, which is trained first in every iteration and worked out anew."""
+    """A learner behind a reward correction, which is trained first in every iteration and worked out anew.
+
+    A learner that keeps its experience keeps the rewards as they were paid, and asks for their correction in every
+    batch.
+    """
 
     def __init__(self, learner: Learner, darc: Darc, target: Target, episode_steps: int) -> None:
         self.learner, self.darc, self.target = learner, darc, target
         self.episode_steps = episode_steps
+        self.warming_up = True
+        if isinstance(learner, Sac):
+            learner.paid = self.paid
 
     @property
     def policy(self) -> nn.Module:
@@ -56,12 +65,21 @@ class Corrected:
                 "of the mean reward of a step: even an impossible motion costs less than it may earn",
                 stacklevel=2,
             )
-        if iteration >= settings.warm_up:
+        self.warming_up = iteration < settings.warm_up
+        if not self.warming_up and not isinstance(self.learner, Sac):
             delta = flat.unflatten(0, rollout.reward.T.shape).T
             reward = corrected_reward(rollout.reward, delta, settings.weight, settings.clip)
             rollout = dataclasses.replace(rollout, reward=reward)
         told = {} if fresh is None or fresh.trial_return is None else {"target_return": fresh.trial_return}
         return {**self.learner.update(rollout, iteration, progress), **alarms.metrics(), **told}
+
+    def paid(self, steps: Steps) -> Tensor:
+        """Return the corrected reward of steps `[M]` that were kept, as the classifiers see them now."""
+        if self.warming_up:
+            return steps.reward
+        rows = Transitions(steps.obs, steps.sent, steps.next_obs, steps.terminated)
+        delta = self.darc.delta(rows if self.target.knows_ends else rows.endless())
+        return corrected_reward(steps.reward, delta, self.darc.settings.weight, self.darc.settings.clip)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the learner and the classifiers consist of."""
@@ -79,10 +97,10 @@ def corrected(learner: Learner, config: TrainConfig, correction: RewardCorrectio
     Raises `ConfigError` for a target that does not fit the run, and for an algorithm that does more with rewards than
     maximise them: it would model or adapt on what no robot is ever paid.
     """
-    if not isinstance(learner, Ppo):
+    if not isinstance(learner, Ppo | Sac):
         raise ConfigError(
             f"reward_correction: '{config.algo}' models rewards or adapts on them, and those of a robot are not "
-            "corrected; valid: algorithms that PPO alone improves"
+            "corrected; valid: algorithms that PPO or SAC alone improves"
         )
     darc = Darc(shape.obs_size, shape.action_size, correction, config.seed)
     return Corrected(learner, darc, target_of(config, correction), shape.episode_steps)

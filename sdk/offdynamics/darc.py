@@ -18,7 +18,7 @@ as in the authors' code. Δr is then the residual, so that nothing about (s, a) 
 
 Deviations: inputs are (s, a, s′ − s, terminated), standardised by the source and clipped to ±5, their noise relative to
 that: a fixed noise on raw inputs hides what a short control period changes. Ending is part of the dynamics. Δr is
-clipped and weighted. The policy is improved by PPO: rows of the target train the classifiers only.
+clipped and weighted. Rows of the target train the classifiers only, never the policy.
 """
 
 from __future__ import annotations

@@ -1,17 +1,19 @@
 """Action distributions as small pure objects: what a policy's head means, and how keyed noise becomes an action.
 
-A policy's step returns the parameters of one of the two: the mean of a Gaussian, or the logits of a Categorical whose
-actions are one-hot vectors. Without noise both act greedily.
+A policy's step returns the parameters of one of two: the mean of a Gaussian, or the logits of a Categorical whose
+actions are one-hot vectors. A policy whose spread depends on what it reads draws from a squashed Gaussian itself.
+Without noise all act greedily.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from torch import Tensor
-from torch.nn.functional import one_hot
+from torch.nn.functional import one_hot, softplus
 
 from sdk.rl.objectives import HALF_LOG_2PI, gaussian_entropy, gaussian_log_prob
 
@@ -90,6 +92,27 @@ class Categorical:
     def of_tasks(self, count: int) -> Categorical:
         """Return that of the first `count` of N tasks, for logits `[T, N, A]`."""
         return Categorical(self.logits[:, :count])
+
+
+@dataclass(frozen=True)
+class SquashedGaussian:
+    """tanh of a diagonal Gaussian: actions in (−1, 1); `mean` and `log_std` `[…, A]` are those before squashing."""
+
+    mean: Tensor
+    log_std: Tensor
+
+    @property
+    def greedy(self) -> Tensor:
+        """The action without noise, `[…, A]`."""
+        return self.mean.tanh()
+
+    def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the action for standard normal `noise`, and its log-density (Haarnoja 2018, appendix C).
+
+        log(1 − tanh²u) = 2 (log 2 − u − softplus(−2u)) holds where the left side would underflow.
+        """
+        u, log_prob = Gaussian(self.mean, self.log_std).sample(noise)
+        return u.tanh(), log_prob - 2 * (math.log(2) - u - softplus(-2 * u)).sum(-1)
 
 
 def distribution(head: Tensor, log_std: Tensor | None) -> ActionDistribution:

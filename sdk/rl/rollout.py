@@ -34,7 +34,8 @@ class Rollout:
     """Whole trials side by side: T steps of N trials, time-major `[T, N, …]`, float32; flags are 0 or 1.
 
     `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
-    what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly followed, also where an episode ended.
+    what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly
+    followed, also where an episode ended.
     """
 
     obs: Tensor
@@ -98,9 +99,8 @@ def collect(
     rows: list[tuple[Tensor, ...]] = []
     for t in range(steps):
         inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
-        head, carry = policy.step(*inputs, carry)
         exploring = noise[t] if explore else noise[t] * adaptation.explores
-        action, log_prob = distribution(head, policy.log_std).sample(exploring)
+        action, log_prob, carry = act(policy, inputs, carry, exploring)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
         rows.append((*inputs, action, log_prob, *map(_tensor, outcome)))
@@ -113,6 +113,21 @@ def collect(
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
     columns.append(_tensor(context).expand(steps, -1, -1))
     return Rollout(*columns)
+
+
+def act(
+    policy: ActingPolicy, inputs: tuple[Tensor, Tensor, Tensor, Tensor], carry: Carry, noise: Tensor
+) -> tuple[Tensor, Tensor, Carry]:
+    """Return the action for `noise` `[N, A]`, its log-density and the next carry.
+
+    A policy whose spread depends on what it reads has a method `explore` of its own for it.
+    """
+    explore = getattr(policy, "explore", None)
+    if explore is not None:
+        explored: tuple[Tensor, Tensor, Carry] = explore(*inputs, carry, noise)
+        return explored
+    head, carry = policy.step(*inputs, carry)
+    return *distribution(head, policy.log_std).sample(noise), carry
 
 
 def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from sdk.toys.base import TaskKeys, Toy, ToySettings, ToyTrials
 
@@ -57,6 +58,7 @@ class PointSettings(ToySettings):
     """Which of the published variants is meant; there is no default reading of "sparse point robot"."""
 
     variant: Literal["dense", "varibad", "oyster", "pomdp"] = "dense"
+    episodes: int | None = Field(default=None, ge=1, description="episodes of a trial; none: the variant's")
 
 
 class PointTrials(ToyTrials):
@@ -66,7 +68,7 @@ class PointTrials(ToyTrials):
 
     def __init__(self, settings: PointSettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.variant = VARIANTS[settings.variant]
-        self.episodes, self.episode_steps = self.variant.episodes, self.variant.steps
+        self.episodes, self.episode_steps = settings.episodes or self.variant.episodes, self.variant.steps
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialStep, TrialWorlds
+from sdk.offdynamics.exact.lq import LinearQuadratic
 from sdk.rl.learner import Learner
 from sdk.rl.rollout import collect
 
@@ -150,6 +151,43 @@ class Offset(ToyTrials):
 
     def ends(self) -> tuple[np.ndarray, np.ndarray]:
         cut = np.full(len(self.indices), self.t % 5 == 0)
+        return np.zeros_like(cut), cut
+
+
+class Regulated(ToyTrials):
+    """The linear system of `sdk.offdynamics.exact.lq`, from U[−1, 1]²: a step pays minus its cost; 50 steps."""
+
+    obs_size = action_size = 2
+    rest_action = np.zeros(2, dtype=np.float32)
+    trial_steps = 50
+    system = LinearQuadratic()
+    best = -4.96
+    """The regulator's return, its actions limited as all are; measured over 200 trials, as is the next."""
+    of_doing_nothing = -154.6
+
+    def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+        self.rng = keyed_rng(0, "regulated", indices[0], "luck")
+        self.state = self.rng.uniform(-1, 1, (len(indices), 2))
+        return super().begin(indices)
+
+    def obs(self) -> np.ndarray:
+        return self.state.astype(np.float32)
+
+    def context(self) -> np.ndarray:
+        return np.zeros(len(self.indices))
+
+    def sent(self, action: np.ndarray) -> np.ndarray:
+        self.action = super().sent(action)
+        return self.action
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        before = self.state
+        self.state = self.system.step(before, self.action, self.rng)
+        cost = ((before @ self.system.Q) * before).sum(-1) + ((self.action @ self.system.R) * self.action).sum(-1)
+        return -np.asarray(cost)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        cut = np.full(len(self.indices), self.t == self.trial_steps)
         return np.zeros_like(cut), cut
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from domain_rand.schema import ConfigError
 from sdk.algos.base import Sizes, algorithm_names, find_algorithm
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.rl.learner import Learner
@@ -25,12 +26,27 @@ def actor_critics() -> list[str]:
     return [name for name in algorithm_names() if hasattr(untrained(name, sizes), "unroll")]
 
 
+def with_discrete_actions() -> list[str]:
+    """Names of the algorithms that can also choose among discrete actions."""
+    return [name for name in algorithm_names() if _builds(name, Sizes(1, 2, 1, reads_reward=True, discrete=True))]
+
+
+def _builds(algo: str, sizes: Sizes) -> bool:
+    try:
+        untrained(algo, sizes)
+    except ConfigError:
+        return False
+    return True
+
+
 def output_layer(policy: nn.Module) -> Any:
     """Return the last layer of the policy's actor, wherever it keeps that."""
     (actor,) = (module for name, module in policy.named_modules() if name.rpartition(".")[2] == "actor")
     return list(actor.children())[-1]
 
 
-def learner_of(algo: str, policy: Any, ppo: PpoConfig, **method: Any) -> Learner:
-    """Return an algorithm's learner for a policy."""
-    return find_algorithm(algo).learner(policy, TrainConfig(algo=algo, ppo=ppo, method=method))
+def learner_of(algo: str, policy: Any, ppo: PpoConfig | None = None, **method: Any) -> Learner:
+    """Return an algorithm's learner for a policy, its own networks small."""
+    networks = PolicyConfig(hidden=(32, 32))
+    config = TrainConfig(algo=algo, ppo=ppo or PpoConfig(), policy=networks, method=method)
+    return find_algorithm(algo).learner(policy, config)

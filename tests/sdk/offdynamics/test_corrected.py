@@ -18,9 +18,10 @@ from sdk.offdynamics.corrected import Corrected
 from sdk.offdynamics.darc import Darc
 from sdk.offdynamics.settings import RewardCorrection, TargetSettings
 from sdk.offdynamics.target_data import TargetRows
-from sdk.offdynamics.transitions import transitions_of
+from sdk.offdynamics.transitions import Transitions, transitions_of
 from sdk.rl.ppo import PpoConfig
 from sdk.rl.rollout import Rollout, collect
+from sdk.rl.sac import Sac
 from sdk.train import train
 from tests.sdk.tiny_runs import TINY
 from tests.sdk.toy_worlds import Offset, learn, trial_return
@@ -198,3 +199,22 @@ def test_a_wrong_correction_is_named(algo: str, overrides: list[str], message: s
     with pytest.raises(ConfigError, match=message):
         train(resolve_config(algo, None, [*TINY, *overrides]), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.filterwarnings("ignore:reward_correction")
+def test_what_keeps_its_experience_keeps_what_was_paid_and_corrects_every_batch_anew() -> None:
+    policy = untrained("sac", SIZES, log_std=0.0)
+    sac = learner_of("sac", policy, warm_up=0, updates_per_step=0.01)
+    assert isinstance(sac, Sac)
+    rollout = collect(Offset(WORLDS), policy, list(range(WORLDS)), seed=0, stream="train")
+    learner = Corrected(sac, Darc(1, 1, settings(warm_up=1, updates=60), seed=0), Pushed(rollout), episode_steps=5)
+    steps, corrected = sac.replay, []
+    for i in range(3):
+        learner.update(rollout, i, 0.0)
+        batch = steps.draw(50, np.random.default_rng(0))
+        corrected.append(sac.paid(batch))
+        assert set(batch.reward.tolist()) <= set(rollout.reward.flatten().tolist())
+        assert torch.equal(corrected[i], batch.reward) is (i == 0)
+    assert not torch.equal(corrected[1], corrected[2])
+    row = Transitions(batch.obs, batch.sent, batch.next_obs, batch.terminated).endless()
+    torch.testing.assert_close(corrected[2], batch.reward + learner.darc.delta(row).clamp(-5, 5))

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.distributions import Independent, Normal, OneHotCategorical
 
-from sdk.algos.base import Sizes, algorithm_names
+from sdk.algos.base import Sizes
 from sdk.rl.distributions import Categorical, Gaussian, distribution, exploration_noise
-from tests.sdk.untrained import output_layer, untrained
+from tests.sdk.untrained import output_layer, untrained, with_discrete_actions
 
 LOGITS = torch.tensor([[0.3, -1.0, 2.0], [0.0, 0.0, 5.0]])
 MEAN, LOG_STD = torch.tensor([[0.5, -0.2], [1.0, 0.0]]), torch.tensor([-1.0, 0.4])
@@ -54,7 +54,7 @@ def test_actions_without_a_spread_are_discrete() -> None:
     assert isinstance(distribution(MEAN, LOG_STD), Gaussian)
 
 
-@pytest.mark.parametrize("algo", algorithm_names())
+@pytest.mark.parametrize("algo", with_discrete_actions())
 def test_discrete_policies_put_out_logits_without_bounds(algo: str) -> None:
     policy = untrained(algo, Sizes(2, 3, 1, reads_reward=True, discrete=True))
     torch.nn.init.constant_(output_layer(policy).bias, 7.0)

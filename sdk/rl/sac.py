@@ -1,0 +1,75 @@
+"""Soft actor-critic on steps drawn from everything played: the base learner of what is off-policy and has no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from domain_rand.randomizer import keyed_rng
+from sdk.nn.critics import TwinCritic
+from sdk.nn.squashed import SquashedPolicy
+from sdk.rl.rollout import Rollout
+from sdk.rl.soft import SoftConfig, SoftCritics, critic_loss, mean_of
+from sdk.rl.task_replay import Steps, TaskReplay
+
+if TYPE_CHECKING:
+    from sdk.config import TrainConfig
+
+
+class Sac:
+    """Actor, critics and the experience they learn from.
+
+    `paid` works out anew, for every batch, what its steps pay: where a correction is learned, it changes with time.
+    """
+
+    def __init__(self, policy: SquashedPolicy, config: TrainConfig) -> None:
+        settings = SoftConfig.parse(config.method, "method")
+        self.policy, self.config, self.seed = policy, settings, config.seed
+        self.informed = config.policy.informed_critic
+        sizes, hidden = policy.sizes, config.policy.hidden
+        critic = TwinCritic(sizes.obs + sizes.context * self.informed + sizes.action, hidden)
+        self.soft = SoftCritics(critic, policy.head.parameters(), sizes.action, settings)
+        self.replay = TaskReplay(settings.replay)
+        self.paid: Callable[[Steps], Tensor] = lambda steps: steps.reward
+
+    def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
+        """Keep the rollout, and improve the policy on what is kept, once that is enough."""
+        self.policy.normalizer.update(rollout.obs)
+        self.replay.add(rollout)
+        if len(self.replay) < min(self.config.warm_up, self.config.replay):
+            return {}
+        rng = keyed_rng(self.seed, "sac", iteration, "batches")
+        count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
+        return mean_of([self.descend(self.replay.draw(self.config.batch, rng), rng) for _ in range(count)])
+
+    def descend(self, steps: Steps, rng: np.random.Generator) -> dict[str, float]:
+        """Take one step of critics, actor and temperature, and return what was lost."""
+        noise = torch.from_numpy(rng.standard_normal((2, *steps.action.shape), dtype=np.float32))
+        with torch.no_grad():
+            action, log_prob = self.policy.actions(steps.next_obs).sample(noise[0])
+            following = self.soft.slow(self.judged(steps.next_obs, steps.context, action))
+            target = self.soft.target(self.paid(steps), steps.terminated, following, log_prob)
+        value = self.soft.critic(self.judged(steps.obs, steps.context, steps.action))
+        loss = critic_loss(value, target)
+        self.soft.descend_critics(loss)
+        action, log_prob = self.policy.actions(steps.obs).sample(noise[1])
+        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, steps.context, action)), log_prob)
+        return self.soft.statistics(loss, value, log_prob)
+
+    def judged(self, obs: Tensor, context: Tensor, action: Tensor) -> Tensor:
+        """Return what the critics read."""
+        known = [context] if self.informed else []
+        return torch.cat([self.policy.normalizer(obs), *known, action], -1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return critics, optimisers and the experience: a run that goes on draws the batches it would have drawn."""
+        return {"soft": self.soft.state_dict(), "replay": self.replay.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.soft.load_state_dict(state["soft"])
+        self.replay.load_state_dict(state["replay"])
