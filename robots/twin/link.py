@@ -35,7 +35,8 @@ class RobotLink:
         self._features = features
         self._heard = 0.0
         self._taken: deque[int] = deque(maxlen=RECENT)
-        self._ended = 0
+        self._ended = self._newest = 0
+        self._late: Packet | None = None
         bound = _bind(host, port)
         self.port: int = bound.getsockname()[1]
         self._line = Line(bound, faults or Faults())
@@ -71,12 +72,20 @@ class RobotLink:
             if packet.kind is Kind.BYE:
                 return None
             if packet.kind is Kind.STOP and not 0 < packet.sequence <= self._ended:
-                return packet
+                return self._overtake(packet)
             if packet.kind is Kind.COMMAND and packet.sequence == sequence:
                 self._taken.append(sequence)
-                return packet
+                return self._overtake(packet)
             self._count(packet, sequence)
         return None
+
+    def late_answer(self, since: int) -> Packet | None:
+        """Return, once, the newest COMMAND that was too late for its own reading; None if a newer answer has acted.
+
+        Those to readings before `since` do not count.
+        """
+        late, self._late = self._late, None
+        return late if late is None or late.sequence >= since else None
 
     def end(self, sequence: int) -> None:
         """Note that this END has been acknowledged: whatever answers it, or an earlier reading, comes too late."""
@@ -96,8 +105,14 @@ class RobotLink:
         elif packet.kind is Kind.COMMAND and packet.sequence < sequence:
             self.late_commands += 1
             self._taken.append(packet.sequence)
+            if packet.sequence > self._newest:
+                self._newest, self._late = packet.sequence, packet
         else:
             self.bad_packets += 1
+
+    def _overtake(self, packet: Packet) -> Packet:
+        self._newest, self._late = max(self._newest, packet.sequence), None
+        return packet
 
     def _receive(self) -> Packet | None:
         """Read one datagram that is here; returns it if it is the client's own, after any handshake is dealt with."""

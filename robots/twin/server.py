@@ -1,8 +1,9 @@
 """Play a robot over UDP: send what it senses, hold what it is told, keep the score.
 
 A command that arrives within its control period acts for that period, as an action does in training. In real time the
-periods follow an absolute schedule; a period without its command holds the previous one, and after `watchdog` seconds
-of that the robot takes its safe command. In lockstep each period waits for its command.
+periods follow an absolute schedule. A period without its command takes the newest that came meanwhile for an earlier
+reading of this episode, as a drive does that latches what it hears; else it holds the previous one, and after
+`watchdog` seconds of that the robot takes its safe command. In lockstep each period waits for its command.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ class Twin:
         self.port = self._link.port
         self._score = TwinScore(settings)
         self._reasons: list[str] = []
-        self._sequence = 0
+        self._sequence = self._episode = 0
 
     def run(self) -> TwinScore:
         """Wait for a client, play every world and return the score.
@@ -190,6 +191,8 @@ class Twin:
 
     def _sense(self) -> Packet:
         self._sequence += 1
+        if self._trials.episode_start:
+            self._episode = self._sequence
         flags = TRIAL_START * self._trials.trial_start | EPISODE_START * self._trials.episode_start
         values = self._trials.observation.tolist()
         return Packet(Kind.SENSE, self._sequence, self._sequence * self._dt, flags, values)
@@ -198,6 +201,8 @@ class Twin:
         self._score.ticks += 1
         if answer is None:
             self._score.missed_commands += 1
+            answer = self._link.late_answer(self._episode)
+        if answer is None:
             self._hold()
         elif answer.kind is Kind.STOP:
             self._silent = 0

@@ -13,9 +13,10 @@ import pytest
 
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
-from robots.drivers.base import DriverError, Reading
+from robots.drivers.base import DriverError, Features, Reading
 from robots.drivers.udp import UdpDriver
 from robots.packets import PROTOCOL, Kind, Packet, encode, parse
+from robots.twin.link import RobotLink
 from robots.twin.scored import ScoredTrials
 from robots.twin.server import Twin, TwinSettings, serve
 from tests.robots.twin_process import LossyLine, TwinProcess, play_in_process
@@ -215,6 +216,49 @@ def test_real_time_holds_late_commands_then_stops_then_obeys_again(twin: TwinPro
     assert 140 <= score.missed_commands <= 200
     assert 120 <= score.safe_ticks <= 145
     assert score.safe_ticks < score.missed_commands - 8, "the first missed periods hold the previous command"
+
+
+def test_a_late_command_acts_in_the_next_period_unless_a_newer_one_is_there(contract: Contract) -> None:
+    link = RobotLink("127.0.0.1", 0, Features.of(contract))
+    line = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    line.connect(("127.0.0.1", link.port))
+    line.send(encode(Packet(Kind.HELLO, body={"protocol": PROTOCOL})))
+    assert link.wait_for_client(1.0)
+
+    def period(sequence: int, *packets: Packet) -> tuple[int | None, int | None]:
+        for packet in packets:
+            line.send(encode(packet))
+        answer = link.answer(sequence, time.monotonic() + 0.05)
+        late = link.late_answer(3) if answer is None else None
+        return (answer and answer.sequence, late and late.sequence)
+
+    def command(sequence: int) -> Packet:
+        return Packet(Kind.COMMAND, sequence, values=(float(sequence),))
+
+    assert period(4, command(1), command(2)) == (None, None)  # answers to an episode that is over
+    assert period(5, command(4), command(3)) == (None, 4)
+    assert period(6) == (None, None)  # once
+    assert period(7, command(7)) == (7, None)
+    assert period(8, command(6)) == (None, None)  # older than what has acted
+    assert period(9, command(8), command(9)) == (9, None)
+    assert period(10, Packet(Kind.STOP, 9)) == (9, None)
+    assert period(11, command(9), command(10)) == (None, 10)
+    assert period(12, command(11), Packet(Kind.STOP, 11)) == (11, None)
+    assert period(13) == (None, None)
+    assert link.late_commands == 8
+    line.close()
+    link.close()
+
+
+def test_in_real_time_a_policy_that_is_always_half_a_period_late_still_drives(twin: TwinProcess) -> None:
+    driver = connected(twin.start(pace="realtime"))
+    for tick, _ in enumerate(readings(driver)):
+        time.sleep(0.026)
+        driver.write({"shoulder": torque(tick)})
+    driver.close()
+    score = twin.score()
+    assert score.missed_commands > 250
+    assert score.safe_ticks == 0
 
 
 def test_a_port_in_use_is_named() -> None:
