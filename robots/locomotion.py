@@ -45,7 +45,8 @@ class Locomotion(Task):
     def with_upkeep(self, term: float, robot: RobotView) -> float:
         """Return the weighted mean of the task's own term, in [−1, 1], of standing and of ease, in [0, 1]."""
         ease = 1.0 - effort(robot.last_action) / robot.joint_count
-        total = term + self.alive_weight * (not self.fallen(robot)) + self.ease_weight * ease
+        alive = self.alive_weight if self.alive_weight and not self.fallen(robot) else 0.0
+        total = term + alive + self.ease_weight * ease
         return total / (1.0 + self.alive_weight + self.ease_weight)
 
     def fallen(self, robot: RobotView) -> bool:

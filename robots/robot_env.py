@@ -7,7 +7,7 @@ targets and noise. Equal keys replay bit for bit, in any process and after any h
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from math import inf, isfinite
+from math import inf
 from typing import Any
 
 import gymnasium
@@ -15,7 +15,7 @@ import numpy as np
 
 from domain_rand.randomizer import Context, Randomization, keyed_rng
 from domain_rand.schema import ConfigError, nearest
-from robots.safety import UnsafeCommand
+from robots.safety import UnsafeCommand, all_finite
 from robots.simulated import Effect, SimulatedRobot
 from robots.spec import load_robot
 from robots.task import Episode
@@ -125,7 +125,7 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         """Advance one control period. Raises `UnsafeCommand` when the action is not finite."""
         normalized = action.tolist()
-        if not all(map(isfinite, normalized)):
+        if not all_finite(normalized):
             raise UnsafeCommand(f"action {normalized} is not finite")
         rows = zip(self._offset, self._scale, normalized, strict=True)
         return self.step_command([o + s * (1.0 if a > 1.0 else -1.0 if a < -1.0 else a) for o, s, a in rows])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from operator import add
 
 import numpy as np
 
@@ -75,12 +76,12 @@ class SignalPipe:
         if row == 0 and self._step:
             self._draw()
             self._scale_errors()
-        if self._plain:
-            value = np.add(truth, self._errors[row])
+        if self._plain:  # plain numbers: right after physics every call of NumPy is a cold one
+            reading = np.array(list(map(add, truth, self._plain_errors[row])), dtype=np.float32)
         else:
-            value = self._imperfect(np.array(truth), row)
+            reading = self._imperfect(np.array(truth), row).astype(np.float32)
         self._step += 1
-        return value.astype(np.float32)
+        return reading
 
     def _imperfect(self, value: np.ndarray, row: int) -> np.ndarray:
         if self._ages is not None:
@@ -113,6 +114,7 @@ class SignalPipe:
 
     def _scale_errors(self) -> None:
         self._errors = self._unit * self._noise + self._bias
+        self._plain_errors = self._errors.tolist()
 
     def _per_channel(self, field: str) -> np.ndarray:
         return np.repeat([getattr(m, field) for m in self.models.values()], self._sizes)

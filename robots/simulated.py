@@ -64,7 +64,7 @@ class SimulatedRobot:
         self.bank.start(self.limiter.last)
         self.pipe.start(rng)
         self._adopt(again=True)
-        self._moved(self.limiter.last)
+        self.view.refresh(self.limiter.last, self.time)
 
     def refresh(self) -> None:
         """Let quantities written within an episode act from now on."""
@@ -89,7 +89,7 @@ class SimulatedRobot:
             self.time += self.contract.control_dt
         else:
             self._step_disturbed(sent)
-        self._moved(sent)
+        self.view.refresh(sent, self.time)
         return sent
 
     def observe(self, command_signals: Signals) -> np.ndarray:
@@ -153,11 +153,6 @@ class SimulatedRobot:
         }
         self.world.lock(locked)
         self.world.load_base(again)
-
-    def _moved(self, sent: list[float]) -> None:
-        view = self.view
-        view.sent_command, view.time = sent, self.time
-        view.refresh()
 
     def _find_readers(self, command_signals: dict[str, int]) -> list[tuple[str, Reader | None]]:
         """Find what each signal reads: a source of the robot, or None for a command signal of the task."""

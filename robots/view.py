@@ -86,8 +86,9 @@ class RobotView:
         self._default = [joint.default_pos for joint in contract.joints]
         self._offset, self._scale = list(contract.action.offset), list(contract.action.scale)
 
-    def refresh(self) -> None:
-        """Forget what was read: the world has moved on."""
+    def refresh(self, sent_command: list[float], time: float) -> None:
+        """Forget what was read: the world has moved on, under this command, to this time [s] in the episode."""
+        self.sent_command, self.time = sent_command, time
         self._base = None
         self._links = {}
 

@@ -327,6 +327,8 @@ class BulletWorld:
         if index == -1:
             return self._root_state()
         centre, _, _, _, pos, quat, vel, ang_vel = self._link(index)
+        if centre == pos:
+            return BaseState(pos, quat, vel, ang_vel)
         a, b, c = cross(ang_vel, (centre[0] - pos[0], centre[1] - pos[1], centre[2] - pos[2]))
         return BaseState(pos, quat, (vel[0] - a, vel[1] - b, vel[2] - c), ang_vel)
 

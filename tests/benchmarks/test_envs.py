@@ -28,7 +28,7 @@ def test_physics_is_part_of_a_step_and_the_watch_is_taken_off() -> None:
 
 
 def test_an_environment_s_rows_hold_its_bar() -> None:
-    share, rate, reset = speed("cartpole", rounds=3)
+    share, rate, reset = speed("cartpole", episodes=3, repeats=2)
     assert share.bar == ">= 0.4"
     assert 0 < share.value < 1
     assert rate.reference["bare"] > rate.value
