@@ -13,6 +13,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -147,7 +148,15 @@ def _traced(policy: Any, obs_size: int) -> bytes:
             dynamic_shapes=(tuple({0: steps} if name in EPISODE_INPUTS else None for name in example),),
         )
     assert program is not None
+    _require_any_length(program.model_proto)
     return portable(program.model_proto, "adapt")
+
+
+def _require_any_length(model: onnx.ModelProto) -> None:
+    """Raise `ValueError` where tracing took the number of control periods of the example for a constant."""
+    sizes = {given.name: given.type.tensor_type.shape.dim[0] for given in model.graph.input}
+    if fixed := [name for name in EPISODE_INPUTS if not sizes[name].dim_param]:
+        raise ValueError(f"only {STEPS} control periods of {', '.join(fixed)} would fit; write out its linear layers")
 
 
 def _episodes(policy: Any, obs_size: int, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

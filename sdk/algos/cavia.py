@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
-from sdk.nn.adapting import AdaptingPolicy
+from sdk.nn.adapting import AdaptingPolicy, written_out
 from sdk.nn.layers import mlp
 from sdk.rl.meta_learner import MetaLearner
 from sdk.rl.meta_settings import MetaConfig, played
@@ -43,7 +43,7 @@ class ContextMlp(nn.Sequential):
 
     def forward(self, x: Tensor, adapted: Tensor) -> Tensor:  # type: ignore[override]
         """Return the output `[N, T, outputs]` for `x` `[N, T, inputs]` and `adapted` `[N, P]`."""
-        return super().forward(torch.cat([x, adapted[:, None].expand(-1, x.shape[1], -1)], -1))
+        return written_out(self, torch.cat([x, adapted[:, None].expand(-1, x.shape[1], -1)], -1))
 
 
 def build(sizes: Sizes, config: TrainConfig) -> AdaptingPolicy:

@@ -73,6 +73,16 @@ class AdaptableMlp(nn.Sequential):
         return x
 
 
+def written_out(network: nn.Sequential, x: Tensor) -> Tensor:
+    """Return the network's output for `x` `[…, inputs]`.
+
+    Inside what adapts, `nn.Linear` would fix the number of steps in the adapt graph.
+    """
+    for layer in network:
+        x = x @ layer.weight.T + layer.bias if isinstance(layer, nn.Linear) else layer(x)
+    return x
+
+
 def _product(x: Tensor, weight: Tensor, change: Tensor) -> Tensor:
     """Return `x` (`weight` + `change`); for one row of `x` a task, adding the matrices would cost the most."""
     return x @ weight + x @ change if x.shape[1] == 1 else x @ (weight + change)
