@@ -68,7 +68,10 @@ class TrialWorlds(WorldShape, Protocol):
 
 
 class RobotTrials:
-    """N robots of one kind in this process, each in its own world."""
+    """N robots of one kind in this process, each in its own world.
+
+    Trial i is played in world i; with `worlds`, in world i mod `worlds`, with other starts and noise at each visit.
+    """
 
     discrete = False
 
@@ -82,9 +85,10 @@ class RobotTrials:
         randomization: Randomization | None = None,
         effect: Effect | None = None,
         task: str | None = None,
+        worlds: int | None = None,
     ) -> None:
         self.size = size
-        self._seed = seed
+        self._seed, self._worlds = seed, worlds
         self._envs = [RobotEnv(robot, randomization, stream, effect, task=task) for _ in range(size)]
         first = self._envs[0]
         self.contract: Contract = first.contract
@@ -102,9 +106,10 @@ class RobotTrials:
         Fewer indices than robots leaves the rest idle until the next `begin`.
         """
         self._active = self._envs[: len(indices)]
-        self._episode = [0] * len(indices)
-        pairs = zip(self._active, indices, strict=True)
-        starts = [env.reset(seed=self._seed, options={"world": int(i)}) for env, i in pairs]
+        visits = [divmod(int(i), self._worlds) if self._worlds else (0, int(i)) for i in indices]
+        self._episode = [visit * self.trial_steps for visit, _ in visits]
+        keys = [{"world": world, "episode": first} for (_, world), first in zip(visits, self._episode, strict=True)]
+        starts = [env.reset(seed=self._seed, options=key) for env, key in zip(self._active, keys, strict=True)]
         return np.stack([obs for obs, _ in starts]), np.stack([info["context"] for _, info in starts])
 
     def step(self, action: np.ndarray) -> TrialStep:

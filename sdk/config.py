@@ -47,6 +47,7 @@ class TrainConfig(Schema):
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=2_000_000, ge=1, description="control steps of experience in total")
     trials: int = Field(default=64, ge=1, description="trials collected for each update")
+    worlds: int | None = Field(default=None, ge=1, description="different worlds to train in; none: always new ones")
     workers: int = Field(default=1, ge=0, description="processes that hold the robots; 0 = this process")
     robots: int = Field(default=64, ge=1, description="robots a process simulates side by side")
     ppo: PpoConfig = PpoConfig()

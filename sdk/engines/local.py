@@ -32,11 +32,13 @@ def make_worlds(
 ) -> TrialWorlds:
     """Build `size` of the run's worlds, robots or toys. Raises `ConfigError` for an effect that a toy cannot have."""
     if config.robot is not None:
-        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect, task=config.task)
+        repeat = config.worlds if stream == "train" else None
+        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect, task=config.task, worlds=repeat)
     assert config.toy is not None
     if effect is not None:
         raise ConfigError(f"effect: the toy '{config.toy.name}' has no physics to disturb; valid: none")
-    return make_toy(config.toy.name, config.toy.settings, size=size, seed=seed, stream=stream)
+    few = {"tasks": config.worlds} if config.worlds and stream == "train" else {}
+    return make_toy(config.toy.name, {**config.toy.settings, **few}, size=size, seed=seed, stream=stream)
 
 
 def build_policy(config: TrainConfig, shape: WorldShape) -> nn.Module:

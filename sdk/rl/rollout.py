@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Protocol
 
 import numpy as np
@@ -35,7 +35,8 @@ class Rollout:
 
     `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
     what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly
-    followed, also where an episode ended.
+    followed, also where an episode ended. `luck` is the noise in a policy's memory that its step used, `[T, N, 0]`
+    where it draws none.
     """
 
     obs: Tensor
@@ -50,6 +51,11 @@ class Rollout:
     final_obs: Tensor
     success: Tensor
     context: Tensor
+    luck: Tensor = field(default_factory=lambda: torch.empty(0))
+
+    def __post_init__(self) -> None:
+        if self.luck.numel() == 0:
+            self.luck = self.obs.new_empty(*self.obs.shape[:2], 0)
 
     def trials(self, index: Tensor) -> Rollout:
         """Return the trials (columns) at `index`."""
@@ -92,7 +98,7 @@ def collect(
     adaptation = Adaptation(policy, size)
     obs, context = worlds.begin(indices)
     policy.bind_context(torch.from_numpy(context))
-    carry = policy.initial_carry(size)
+    carry = _blank(policy, indices, seed, stream)
     rest = torch.from_numpy(worlds.rest_action)
     last_action, last_reward = rest.repeat(size, 1), torch.zeros(size, 1)
     episode_start = torch.ones(size, 1)
@@ -103,16 +109,15 @@ def collect(
         action, log_prob, carry = act(policy, inputs, carry, exploring)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
-        rows.append((*inputs, action, log_prob, *map(_tensor, outcome)))
+        rows.append((*inputs, action, log_prob, *map(_tensor, outcome), _luck(policy, carry)))
         carry = adaptation.after(inputs[0], action, _tensor(result.reward), _tensor(result.episode_start), carry)
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()
         last_action = torch.where(started, rest, _tensor(result.sent_action))
         last_reward = _tensor(result.reward if result.told_reward is None else result.told_reward)[:, None]
-    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    columns.append(_tensor(context).expand(steps, -1, -1))
-    return Rollout(*columns)
+    *columns, luck = (torch.stack(column) for column in zip(*rows, strict=True))
+    return Rollout(*columns, _tensor(context).expand(steps, -1, -1), luck)
 
 
 def act(
@@ -128,6 +133,21 @@ def act(
         return explored
     head, carry = policy.step(*inputs, carry)
     return *distribution(head, policy.log_std).sample(noise), carry
+
+
+def _blank(policy: ActingPolicy, indices: list[int], seed: int, stream: str) -> Carry:
+    """Return the memory that trials begin with; what it holds of chance is keyed as their exploration noise is."""
+    carry, with_luck = policy.initial_carry(len(indices)), getattr(policy, "with_luck", None)
+    if with_luck is None:
+        return carry
+    lucky: Carry = with_luck(carry, [keyed_rng(seed, stream, i, "memory") for i in indices])
+    return lucky
+
+
+def _luck(policy: ActingPolicy, carry: Carry) -> Tensor:
+    """Return the noise `[N, Z]` in the memory that a step has just used; Z = 0 where a policy draws none."""
+    used = getattr(policy, "luck", None)
+    return torch.empty(len(carry[0]) if carry else 1, 0) if used is None else used(carry)
 
 
 def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:

@@ -73,11 +73,25 @@ class TaskReplay:
         played = np.fromiter((slot for _, slot in self._played), np.int64)
         return self._at(played[rng.integers(0, len(played), count)], rng)
 
-    def draw_of(self, tasks: list[bytes], count: int, rng: np.random.Generator, read: bool = False) -> Steps:
-        """Return `count` steps of each task, `[count, tasks]`; with `read`, of those whose outcome the policy read."""
+    def draw_of(self, tasks: list[bytes], count: int, rng: np.random.Generator) -> Steps:
+        """Return `count` steps of each task, `[count, tasks]`."""
         slots = [self._slots[task] for task in tasks]
-        chosen = np.stack([np.array(s)[rng.integers(0, len(s), count)] for s in slots], 1)
-        return self._at(chosen, rng, read)
+        return self._at(np.stack([np.array(s)[rng.integers(0, len(s), count)] for s in slots], 1), rng)
+
+    def draw_read(self, tasks: list[bytes], count: int, rng: np.random.Generator) -> Steps:
+        """Return steps of each task whose outcome the policy read, `[count, tasks]`, none of them twice.
+
+        Where a task has fewer, rows with `unread` 1 fill the rest.
+        """
+        assert self._steps is not None
+        unread, steps = self._steps.unread.numpy(), self._steps.reward.shape[1]
+        index, missing = np.zeros((2, count, len(tasks)), np.int64)
+        for i, task in enumerate(tasks):
+            known = np.concatenate([slot * steps + np.flatnonzero(unread[slot] == 0) for slot in self._slots[task]])
+            chosen = rng.permutation(known)[:count]
+            index[: len(chosen), i], missing[len(chosen) :, i] = chosen, 1
+        found = Steps(*(column.flatten(0, 1)[torch.from_numpy(index)] for column in self._steps))
+        return found._replace(unread=torch.from_numpy(missing).float())
 
     def state_dict(self) -> dict[str, Any]:
         """Return the trials in the order they were played; nothing when there are none."""
@@ -126,15 +140,9 @@ class TaskReplay:
             del self._slots[task]
         self._free.append(slot)
 
-    def _at(self, slots: np.ndarray, rng: np.random.Generator, read: bool = False) -> Steps:
+    def _at(self, slots: np.ndarray, rng: np.random.Generator) -> Steps:
         assert self._steps is not None
-        steps = self._steps.reward.shape[1]
-        if read:
-            known = 1 - self._steps.unread.numpy()[slots]
-            below = rng.random(slots.shape) * known.sum(-1)
-            time = (known.cumsum(-1) <= below[..., None]).sum(-1).clip(max=steps - 1)
-        else:
-            time = rng.integers(0, steps, slots.shape)
+        time = rng.integers(0, self._steps.reward.shape[1], slots.shape)
         index = torch.from_numpy(slots), torch.from_numpy(time)
         return Steps(*(column[index] for column in self._steps))
 

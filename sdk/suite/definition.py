@@ -38,8 +38,10 @@ class Entry(Schema):
     """An algorithm in a benchmark: its bar, and the keys of a training configuration that differ from its defaults."""
 
     bar: Bar | None = None
+    toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
     steps: int | None = None
     trials: int | None = None
+    worlds: int | None = None
     workers: int | None = None
     robots: int | None = None
     ppo: dict[str, Any] = {}
@@ -47,8 +49,8 @@ class Entry(Schema):
     method: dict[str, Any] = {}
 
     def settings(self) -> dict[str, Any]:
-        """Return what the file says, of what `simshift train --config` takes."""
-        return {name: value for name, value in self.model_dump(exclude_unset=True).items() if name != "bar"}
+        """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
+        return self.model_dump(exclude_unset=True, exclude={"bar", "toy"})
 
 
 class CurveSettings(Schema):
@@ -117,11 +119,15 @@ class Benchmark:
 
     def config(self, algo: str, seed: int, steps: int | None = None) -> TrainConfig:
         """Return the training configuration of one run; raises `ConfigError` naming the wrong key."""
-        toy = self.file.toy.plain() if self.file.toy else None
-        subject = {"toy": toy} if toy else {"robot": self.file.robot, "task": self.file.task}
-        budget = {} if steps is None else {"steps": steps}
-        settings = {**self.entry(algo).settings(), **subject, **budget, "seed": seed}
+        entry, budget = self.entry(algo), {} if steps is None else {"steps": steps}
+        settings = {**entry.settings(), **self._subject(entry), **budget, "seed": seed}
         return configure(algo, settings, source=f"benchmark {self.name}, {algo}")
+
+    def _subject(self, entry: Entry) -> dict[str, Any]:
+        if self.file.toy is None:
+            return {"robot": self.file.robot, "task": self.file.task}
+        toy = self.file.toy.plain()
+        return {"toy": {**toy, "settings": {**toy["settings"], **entry.toy}}}
 
 
 def benchmark_names() -> list[str]:

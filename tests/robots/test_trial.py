@@ -66,3 +66,14 @@ def test_the_action_at_rest_is_the_safe_command() -> None:
     at_rest = np.array(action.offset) + np.array(action.scale) * trials.rest_action
     assert at_rest == pytest.approx(safe_command(trials.contract), abs=1e-6)
     trials.close()
+
+
+def test_few_worlds_come_again_with_other_starts_and_noise(trials: RobotTrials) -> None:
+    few = RobotTrials("servo_arm", 2, seed=3, worlds=4)
+    first, context = few.begin([0, 1])
+    again, same = few.begin([4, 5])
+    assert np.array_equal(context, same)
+    assert not np.array_equal(context[0], context[1])
+    assert not np.isclose(first, again).all(1).any()
+    assert np.array_equal(few.begin([3, 1])[0][1], trials.begin([3, 1])[0][1])
+    few.close()

@@ -69,14 +69,15 @@ def test_a_drawn_step_is_a_step_that_was_played() -> None:
         assert torch.equal(drawn.next_obs[i], rollout.final_obs[t, n])
 
 
-def test_only_outcomes_that_the_policy_read_are_drawn_on_request() -> None:
+def test_outcomes_that_the_policy_read_are_drawn_once_each_and_the_rest_is_marked() -> None:
     replay = filled(blocks=2)
-    rng = np.random.default_rng(0)
-    read = replay.draw_of(replay.tasks, 3000, rng, read=True)
-    assert not read.unread.any()
-    assert replay.draw_of(replay.tasks, 3000, rng).unread.any()
-    counts = torch.bincount(read.obs[:, 0, 0].long(), minlength=STEPS) / 3000  # even worlds
-    assert counts.tolist() == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3, 0, 0], abs=0.04)
+    drawn = replay.draw_read(replay.tasks, 15, np.random.default_rng(0))
+    assert drawn.unread.sum(0).tolist() == [15 - 4 * 3, 0]  # of even worlds three outcomes each are read, of odd four
+    for i in range(2):
+        rows = drawn.obs[drawn.unread[:, i] == 0, i].tolist()
+        assert len({tuple(row) for row in rows}) == len(rows)
+        assert {n % 2 for _, n in rows} == {i}
+    assert {t for t, _ in drawn.obs[:12, 0].tolist()} == {0, 2, 3}
 
 
 def test_the_oldest_trials_leave_first_whole() -> None:

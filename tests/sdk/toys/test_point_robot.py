@@ -3,6 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdk.config import resolve_config
+from sdk.engines.local import make_worlds
 from sdk.toys.point_robot import VARIANTS, PointSettings, PointTrials, on_arc
 from sdk.toys.references.base import Known, play
 from sdk.toys.references.point_robot import Oracle, ScanArc, references
@@ -100,3 +102,17 @@ def test_the_oracle_is_never_further_than_another_from_the_goal() -> None:
 
 def test_the_arc_runs_from_right_to_left() -> None:
     np.testing.assert_allclose(on_arc(np.array([0, np.pi / 2, np.pi])), [[1, 0], [0, 1], [-1, 0]], atol=1e-12)
+
+
+def test_a_trial_may_have_more_episodes_than_the_variant_s() -> None:
+    more, one = (PointTrials(PointSettings(episodes=k), 3, seed=0) for k in (4, None))
+    assert (more.trial_steps, one.trial_steps) == (80, 20)
+    assert np.array_equal(more.begin([0, 1, 2])[1], one.begin([0, 1, 2])[1])
+
+
+@pytest.mark.parametrize(("stream", "again"), [("train", True), ("held_out", False)])
+def test_a_run_may_train_in_few_worlds_and_is_judged_in_new_ones(stream: str, again: bool) -> None:
+    config = resolve_config("pearl", None, ["toy.name=point_robot", "worlds=3"])
+    obs, context = make_worlds(config, size=6, seed=0, stream=stream).begin(range(6))
+    assert np.array_equal(context[:3], context[3:]) is again
+    assert not np.isclose(obs[:3], obs[3:]).all(1).any()

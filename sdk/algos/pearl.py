@@ -1,0 +1,276 @@
+"""PEARL: infer a latent of the task from transitions in any order, act on it, learn off-policy (Rakelly et al. 2019).
+
+    for each iteration: play a trial in each of some tasks;  keep it, and as the task's recent one
+        for each descent, for each of some tasks:
+            context ← transitions of its recent trial;  q ← N(0, I) · Π Ψ(z | transition);  z ~ q
+            batch ← steps of all its trials
+            descend (Q(s, a, z) − y)² + KL(q ‖ N(0, I))   by critics and Ψ
+            descend α log π(a | s, z) − Q(s, a, z)        by the actor, z held fixed
+    on the robot: q starts as N(0, I), and is multiplied by Ψ of every transition read
+
+| equation                                          | where                                             |
+|---------------------------------------------------|---------------------------------------------------|
+| q(z | c) ∝ Π Ψ(z | c_n) (section 4.1, eq. 1)      | `sdk.nn.task_posterior.product`                   |
+| its factors                                       | `sdk.nn.task_posterior.TransitionEncoder`         |
+| KL(q ‖ r) beside the critics' loss (section 4.1)  | `Pearl.descend`, `sdk.rl.elbo.gaussian_kl`        |
+| z ~ q held for an episode (section 4.2)           | `PearlPolicy.step`, `acts_on: sample`             |
+| context from recent data, the rest from all (5.2) | `Pearl.recent`, `Pearl.replay`                    |
+
+Deviations: N(0, I) is a factor of q, so that without transitions q is the prior. Contexts have between none and
+`context` transitions. The KL is a mean over tasks. A transition counts once its outcome is read: the last of an episode
+never is. Two soft critics for a value network.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from domain_rand.randomizer import keyed_rng
+from export.manifest import CarryState
+from sdk.algos.base import Algorithm, Sizes
+from sdk.config import TrainConfig
+from sdk.nn.beliefs import Belief
+from sdk.nn.critics import TwinCritic
+from sdk.nn.normalizer import Normalizer
+from sdk.nn.squashed import SquashedActor
+from sdk.nn.task_posterior import Natural, TransitionEncoder, prior, product
+from sdk.rl.distributions import SquashedGaussian
+from sdk.rl.elbo import gaussian_kl
+from sdk.rl.rollout import Carry, Rollout
+from sdk.rl.soft import SoftConfig, SoftCritics, critic_loss, mean_of
+from sdk.rl.task_replay import Steps, TaskReplay, steps_of
+
+COLLAPSED_NATS, PATIENCE = 0.01, 2000
+"""A posterior this near to the prior, in every dimension, after so many descents, says nothing."""
+
+
+class PearlConfig(SoftConfig):
+    """The keys under `method`."""
+
+    latent: int = Field(default=5, ge=1, description="dimensions of what is inferred")
+    encoder_hidden: tuple[int, ...] = Field(default=(64, 64), min_length=1)
+    next_obs: bool = Field(default=True, description="whether a transition is read with what followed")
+    acts_on: Literal["sample", "mean"] = Field(
+        default="mean", description="the posterior's mean at each step, or a draw of it, held for an episode"
+    )
+    draws: int = Field(default=8, ge=1, description="different draws in a trial, before they come again")
+    tasks: int = Field(default=16, ge=1, description="tasks of a descent; `batch` steps of each")
+    batch: int = Field(default=64, ge=1, description="steps of each task of a descent")
+    context: int = Field(default=64, ge=1, description="most transitions of a context")
+    recent: int = Field(default=1, ge=1, description="trials of a task that contexts are drawn from: the last ones")
+    kl_weight: float = Field(default=0.1, ge=0, description="weight of the KL, summed over dimensions")
+
+
+class PearlPolicy(nn.Module):
+    """An actor that reads what is inferred of the task beside the observation; its memory is the posterior.
+
+    Draws are part of the memory: a trial begins with all the noise that it will use.
+    """
+
+    def __init__(self, sizes: Sizes, config: TrainConfig, settings: PearlConfig) -> None:
+        super().__init__()
+        self.sizes, self.latent, self.draws = sizes, settings.latent, settings.draws
+        self.samples = settings.acts_on == "sample"
+        self.inputs = ("obs", "last_action", *(["last_reward"] if sizes.reads_reward else []), "episode_start")
+        self.normalizer = Normalizer(sizes.obs)
+        self.encoder = TransitionEncoder(sizes, settings.encoder_hidden, settings.latent, settings.next_obs)
+        self.head = SquashedActor(sizes.obs + settings.latent, sizes, config.policy)
+        noise = keyed_rng(config.seed, "pearl", 0, "draws").standard_normal(settings.draws * settings.latent)
+        self.carry_spec: tuple[CarryState, ...] = (
+            CarryState(name="precision", shape=(settings.latent,), initial=1.0),
+            CarryState(name="weighted", shape=(settings.latent,)),
+            CarryState(name="before", shape=(sizes.obs,)),
+        )
+        if self.samples:
+            self.carry_spec += (
+                CarryState(name="latent", shape=(settings.latent,)),
+                CarryState(name="noise", shape=(settings.draws, settings.latent), initial=tuple(noise.tolist())),
+            )
+
+    @property
+    def log_std(self) -> Tensor:
+        """The log spread that that of an action departs from."""
+        return self.head.log_std
+
+    def initial_carry(self, size: int) -> Carry:
+        """Return the prior and no observation before, for `size` trials."""
+        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
+
+    def with_luck(self, carry: Carry, rngs: list[np.random.Generator]) -> Carry:
+        """Return the memory of trials that begin, with draws of their own."""
+        if not self.samples:
+            return carry
+        noise = np.stack([rng.standard_normal((self.draws, self.latent), dtype=np.float32) for rng in rngs])
+        return *carry[:-1], torch.from_numpy(noise)
+
+    def bind_context(self, context: Tensor) -> None:
+        """Ignore the true contexts: this policy infers what it needs."""
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the action without noise `[N, A]`, and the posterior after the transition that led here."""
+        latent, carry = self.infer(obs, last_action, last_reward, episode_start, carry)
+        return self.actions(obs, latent).greedy, carry
+
+    def explore(
+        self,
+        obs: Tensor,
+        last_action: Tensor,
+        last_reward: Tensor,
+        episode_start: Tensor,
+        carry: Carry,
+        noise: Tensor,
+    ) -> tuple[Tensor, Tensor, Carry]:
+        """Return the action for `noise` `[N, A]`, its log-density and the next memory."""
+        latent, carry = self.infer(obs, last_action, last_reward, episode_start, carry)
+        return *self.actions(obs, latent).sample(noise), carry
+
+    def infer(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the latent to act on `[N, L]`, and the next memory; what crosses an episode's end tells nothing."""
+        factor = self.encoder(self.encoder.rows(carry[2], last_action, last_reward, obs))
+        one = Natural(*(x[None] for x in factor))
+        posterior = product(Natural(carry[0], carry[1]), one, 1 - episode_start.T)
+        mean, log_var = posterior.belief
+        if not self.samples:
+            return mean, (*posterior, obs)
+        latent, noise = carry[3:]
+        latent = episode_start * (mean + (0.5 * log_var).exp() * noise[:, 0]) + (1 - episode_start) * latent
+        begins = episode_start[..., None]
+        noise = begins * torch.cat([noise[:, 1:], noise[:, :1]], 1) + (1 - begins) * noise
+        return latent, (*posterior, obs, latent, noise)
+
+    def actions(self, obs: Tensor, latent: Tensor) -> SquashedGaussian:
+        """Return the distribution over actions at observations `[…, O]`, for latents `[…, L]`."""
+        return self.head(torch.cat([self.normalizer(obs), latent], -1))  # type: ignore[no-any-return]
+
+    def posterior(self, context: Steps) -> Natural:
+        """Return what contexts `[C, B]` say of B tasks, `[B, L]`; steps whose outcome was not read do not count."""
+        rows = self.encoder.rows(context.obs, context.sent, context.told[..., None], context.next_obs)
+        return product(prior(self.latent), self.encoder(rows), 1 - context.unread)
+
+
+class Pearl:
+    """Actor, critics and encoder; everything played, and what was played last in each task."""
+
+    def __init__(self, policy: PearlPolicy, config: TrainConfig) -> None:
+        settings = PearlConfig.parse(config.method, "method")
+        self.policy, self.config, self.seed = policy, settings, config.seed
+        sizes = policy.sizes
+        critic = TwinCritic(sizes.obs + settings.latent + sizes.action, config.policy.hidden)
+        encoder = policy.encoder.parameters()
+        self.soft = SoftCritics(critic, policy.head.parameters(), sizes.action, settings, encoder)
+        self.replay = TaskReplay(settings.replay)
+        self.recent = TaskReplay(settings.replay, settings.recent)
+        self.descents = 0
+
+    def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
+        """Keep the rollout, and improve policy and encoder on what is kept, once that is enough."""
+        self.observe(rollout)
+        if len(self.replay) < min(self.config.warm_up, self.config.replay):
+            return {}
+        rng = keyed_rng(self.seed, "pearl", iteration, "batches")
+        count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
+        means = mean_of([self.descend(*self.draw(rng), rng) for _ in range(count)])
+        self._warn_of_collapse(means, count)
+        return means
+
+    def observe(self, rollout: Rollout) -> None:
+        """Take in what was played."""
+        self.replay.add(rollout)
+        self.recent.add(rollout)
+        self.policy.normalizer.update(rollout.obs)
+        steps = steps_of(rollout)
+        rows = self.policy.encoder.rows(steps.obs, steps.sent, steps.told[..., None], steps.next_obs)
+        self.policy.encoder.normalizer.update(rows)
+
+    def draw(self, rng: np.random.Generator) -> tuple[Steps, Steps]:
+        """Return contexts `[C, B]` of some tasks' recent trials, and steps `[batch, B]` of all their trials."""
+        known = self.recent.tasks
+        tasks = [known[i] for i in rng.permutation(len(known))[: self.config.tasks]]
+        context = self.recent.draw_read(tasks, self.config.context, rng)
+        size = rng.integers(0, self.config.context + 1, len(tasks))
+        left_out = torch.from_numpy(np.arange(self.config.context)[:, None] >= size).float()
+        context = context._replace(unread=torch.maximum(context.unread, left_out))
+        return context, self.replay.draw_of(tasks, self.config.batch, rng)
+
+    def descend(self, context: Steps, steps: Steps, rng: np.random.Generator) -> dict[str, float]:
+        """Take one step of critics and encoder, then of the actor and the temperature."""
+        noise = torch.from_numpy(rng.standard_normal((2, *steps.action.shape), dtype=np.float32))
+        belief = self.policy.posterior(context).belief
+        luck = torch.from_numpy(rng.standard_normal(belief.mean.shape, dtype=np.float32))
+        latent = belief.sample(luck).expand(*steps.reward.shape, -1)
+        fixed = latent.detach()
+        with torch.no_grad():
+            action, log_prob = self.policy.actions(steps.next_obs, fixed).sample(noise[0])
+            following = self.soft.slow(self.judged(steps.next_obs, fixed, action))
+            target = self.soft.target(steps.reward, steps.terminated, following, log_prob)
+        value = self.soft.critic(self.judged(steps.obs, latent, steps.action))
+        loss, kl = critic_loss(value, target), kl_to_prior(belief)
+        self.soft.descend_critics(loss + self.config.kl_weight * kl.sum(-1).mean())
+        action, log_prob = self.policy.actions(steps.obs, fixed).sample(noise[1])
+        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, fixed, action)), log_prob)
+        dims = {f"kl_dim_{i}": float(nats) for i, nats in enumerate(kl.detach().mean(0))}
+        return {**self.soft.statistics(loss, value, log_prob), "kl_least": float(kl.detach().sum(-1).min()), **dims}
+
+    def judged(self, obs: Tensor, latent: Tensor, action: Tensor) -> Tensor:
+        """Return what the critics read."""
+        return torch.cat([self.policy.normalizer(obs), latent, action], -1)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return critics, optimisers and both stores of experience."""
+        stores = {"replay": self.replay.state_dict(), "recent": self.recent.state_dict()}
+        return {"soft": self.soft.state_dict(), "descents": self.descents, **stores}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.soft.load_state_dict(state["soft"])
+        self.replay.load_state_dict(state["replay"])
+        self.recent.load_state_dict(state["recent"])
+        self.descents = state["descents"]
+
+    def _warn_of_collapse(self, means: dict[str, float], count: int) -> None:
+        before, self.descents = self.descents, self.descents + count
+        most = max(value for name, value in means.items() if name.startswith("kl_dim_"))
+        if before < PATIENCE <= self.descents and most < COLLAPSED_NATS:
+            warnings.warn(
+                f"the posterior has collapsed: no latent is more than {most:.1e} nats from the prior; lower "
+                f"method.kl_weight = {self.config.kl_weight}, or raise method.reward_scale",
+                stacklevel=2,
+            )
+
+
+def kl_to_prior(belief: Belief) -> Tensor:
+    """Return KL(q ‖ N(0, I)) in nats for each dimension, `[…, L]`."""
+    zeros = torch.zeros_like(belief.mean)
+    return gaussian_kl(belief, Belief(zeros, zeros))
+
+
+def build(sizes: Sizes, config: TrainConfig) -> PearlPolicy:
+    """Build π(a | s, z)."""
+    return PearlPolicy(sizes, config, PearlConfig.parse(config.method, "method"))
+
+
+def learner(policy: nn.Module, config: TrainConfig) -> Pearl:
+    """Return what improves policy and encoder."""
+    assert isinstance(policy, PearlPolicy)
+    return Pearl(policy, config)
+
+
+ALGORITHM = Algorithm(
+    "pearl",
+    "Rakelly et al. 2019",
+    "acts on a latent inferred from transitions",
+    True,
+    build,
+    learner,
+    PearlConfig,
+)
