@@ -67,20 +67,29 @@ class MlpPolicy(nn.Module):
         return self.critic(informed).squeeze(-1)
 
 
+def _gate(obs: int, size: int) -> nn.Linear:
+    """Build a linear gate, wide open or shut from the start: what learns to look up has to tell places apart."""
+    gate = nn.Linear(obs, size)
+    nn.init.normal_(gate.weight)
+    return gate
+
+
 class MemoryPolicy(nn.Module):
     """A policy that acts on the observation and on what its memory gives, kept over the episodes of a trial.
 
-    `memory` reads `sizes.step_inputs` numbers a step. The critic is training's alone; if `informed_critic`, it sees the
-    true context too, which only lowers the variance of the advantages.
+    `memory` reads `sizes.step_inputs` numbers a step. If `gated`, the observation opens and closes what memory gives
+    the actor, number by number. The critic is training's alone; if `informed_critic`, it sees the true context too,
+    which only lowers the variance of the advantages.
     """
 
-    def __init__(self, sizes: Sizes, config: PolicyConfig, memory: Memory) -> None:
+    def __init__(self, sizes: Sizes, config: PolicyConfig, memory: Memory, gated: bool = False) -> None:
         super().__init__()
         self.inputs = ("obs", "last_action", *(["last_reward"] if sizes.reads_reward else []), "episode_start")
         self.carry_spec = memory.carry_spec
         self.normalizer = Normalizer(sizes.obs)
         self.memory = memory
         seen = memory.size + sizes.obs
+        self.gate = _gate(sizes.obs, memory.size) if gated else None
         self.actor = mlp([seen, *config.hidden, sizes.action], config.head_gain)
         self.informed = config.informed_critic
         self.critic = mlp([seen + sizes.context * self.informed, *config.hidden, 1])
@@ -99,7 +108,7 @@ class MemoryPolicy(nn.Module):
         """Return the head `[N, A]` and the memory after reading one observation."""
         features = self.normalizer(obs)
         given, carry = self.memory.step(self._read(features, last_action, last_reward, episode_start), carry)
-        return head(self.actor(torch.cat([given, features], -1)), self.log_std), carry
+        return head(self._act(given, features), self.log_std), carry
 
     def unroll(self, rollout: Rollout, carry: Carry) -> tuple[Tensor, Tensor, Carry]:
         """Return the head `[T, N, A]`, values `[T, N]` and the memory after each step, as `Memory.unroll` does."""
@@ -108,7 +117,12 @@ class MemoryPolicy(nn.Module):
         given, states = self.memory.unroll(x, carry)
         seen = torch.cat([given, features], -1)
         judged = torch.cat([seen, rollout.context], -1) if self.informed else seen
-        return head(self.actor(seen), self.log_std), self.critic(judged).squeeze(-1), states
+        return head(self._act(given, features), self.log_std), self.critic(judged).squeeze(-1), states
+
+    def _act(self, given: Tensor, features: Tensor) -> Tensor:
+        given = given if self.gate is None else given * self.gate(features)
+        raw: Tensor = self.actor(torch.cat([given, features], -1))
+        return raw
 
     def _read(self, features: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
         parts = [features, last_action, *([last_reward] if "last_reward" in self.inputs else []), episode_start]

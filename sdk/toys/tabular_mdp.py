@@ -25,7 +25,7 @@ class TabularSettings(ToySettings):
     """How many episodes a trial has."""
 
     episodes: int = Field(default=10, ge=1)
-    regret: bool = Field(default=False, description="pay the known task's advantage in place of rewards, in training only")
+    regret: bool = Field(default=False, description="in training, pay the known task's advantage for rewards")
 
 
 def action_values(mean_reward: np.ndarray, transition: np.ndarray) -> np.ndarray:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import torch
 
+from sdk.rl.distributions import distribution
 from sdk.rl.ppo import PpoConfig, prepare
 from sdk.rl.rollout import collect
+from sdk.ship import export_run
+from sdk.train import train
 from tests.sdk.forgetful import Forgetful
 from tests.sdk.sign_bandit import SIZES, beginner, gap_closed
+from tests.sdk.tiny_runs import tiny
 from tests.sdk.toy_worlds import SignBandit
 from tests.sdk.untrained import untrained
 
@@ -35,3 +40,29 @@ def test_an_lstm_has_two_states_and_learns_from_segments_of_a_trial() -> None:
 def test_the_gain_of_the_head_scales_the_first_actions() -> None:
     small, large = (untrained("rl2", SIZES, head_gain=gain).actor[-1].weight for gain in (0.01, 1.0))
     torch.testing.assert_close(large, 100 * small)
+
+
+def test_memory_behind_a_gate_acts_step_by_step_as_over_the_whole_trial() -> None:
+    policy = untrained("rl2", SIZES, method={"gate": True, "transitions": 6})
+    rollout = collect(SignBandit(3), policy, [0, 1, 2], seed=0, stream="train")
+    head, _, _ = policy.unroll(rollout, policy.initial_carry(3))
+    torch.testing.assert_close(distribution(head, policy.log_std).log_prob(rollout.action), rollout.log_prob)
+
+
+def test_a_shut_gate_lets_nothing_of_the_memory_through() -> None:
+    policy = untrained("rl2", SIZES, method={"gate": True}, head_gain=1.0)
+    rollout = collect(SignBandit(3), policy, [0, 1, 2], seed=0, stream="train")
+    other = tuple(torch.randn_like(state) for state in policy.initial_carry(3))
+    open_heads = [policy.unroll(rollout, carry)[0] for carry in (policy.initial_carry(3), other)]
+    assert not torch.allclose(*open_heads)
+    torch.nn.init.zeros_(policy.gate.weight)
+    torch.nn.init.zeros_(policy.gate.bias)
+    torch.testing.assert_close(*(policy.unroll(rollout, carry)[0] for carry in (policy.initial_carry(3), other)))
+
+
+@pytest.mark.slow
+def test_a_gated_memory_of_transitions_leaves_as_the_graph_it_was(tmp_path: Path) -> None:
+    train(tiny("rl2", "robot=servo_arm", "method.gate=true", "method.transitions=8"), tmp_path / "run")
+    manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
+    assert manifest.parity.max_abs_error <= 1e-5
+    assert [state.name for state in manifest.carry] == ["memory", "last_obs"]
