@@ -60,6 +60,7 @@ class VaribadSettings(Schema):
     decode_reward: bool | None = Field(default=None, description="foretell rewards; none: where they are an input")
     decode_motion: bool | None = Field(default=None, description="foretell observations; none: where rewards are not")
     reward: RewardKind = Field(default="gaussian", description="bernoulli: whether the reward exceeds one half")
+    decode_late: bool = Field(default=False, description="decoders read the action before too, for late commands")
     waves: int = Field(default=0, ge=0, description="sines and cosines of each observation that decoders read")
 
 
@@ -188,7 +189,8 @@ def _decoder(sizes: Sizes, settings: VaribadSettings) -> TrialDecoder:
     reward = sizes.reads_reward if settings.decode_reward is None else settings.decode_reward
     motion = not sizes.reads_reward if settings.decode_motion is None else settings.decode_motion
     kind = settings.reward if reward else None
-    return TrialDecoder(sizes, settings.latent, settings.decoder_hidden, kind, motion, settings.waves)
+    of = settings
+    return TrialDecoder(sizes, of.latent, of.decoder_hidden, kind, motion, of.waves, of.decode_late)
 
 
 def build(sizes: Sizes, config: TrainConfig) -> VaribadPolicy:

@@ -48,19 +48,28 @@ class TrialDecoder(nn.Module):
     """p(rewards, motion | z, where the agent was, what it did), one step independent of the next given z.
 
     A reward is foretold from z, observation, action and the observation that truly followed; a motion from all but the
-    last, as the change of the observation in units of its usual size.
+    last, as the change of the observation in units of its usual size. With `late`, the action before is read too: of
+    a command that is still under way nothing shows yet.
     """
 
     def __init__(
-        self, sizes: Sizes, latent: int, hidden: Sequence[int], reward: RewardKind | None, motion: bool, wave_count: int
+        self,
+        sizes: Sizes,
+        latent: int,
+        hidden: Sequence[int],
+        reward: RewardKind | None,
+        motion: bool,
+        wave_count: int = 0,
+        late: bool = False,
     ) -> None:
         super().__init__()
-        self.kind, self.wave_count = reward, wave_count
-        seen = sizes.obs * (1 + 2 * wave_count)
+        self.kind, self.wave_count, self.late = reward, wave_count, late
+        after = sizes.obs * (1 + 2 * wave_count)
+        before = after + sizes.action * (1 + late)
         self.obs_normalizer = Normalizer(sizes.obs)
         self.motion_normalizer = Normalizer(sizes.obs)
-        self.reward = PairDecoder(latent, 2 * seen + sizes.action, hidden, 1) if reward else None
-        self.motion = PairDecoder(latent, seen + sizes.action, hidden, sizes.obs) if motion else None
+        self.reward = PairDecoder(latent, before + after, hidden, 1) if reward else None
+        self.motion = PairDecoder(latent, before, hidden, sizes.obs) if motion else None
 
     def observe(self, rollout: Rollout) -> None:
         """Take the scale of observations and of their changes from new experience."""
@@ -85,7 +94,8 @@ class TrialDecoder(nn.Module):
         return self.reward(latent, after).squeeze(-1)
 
     def _before(self, rollout: Rollout) -> Tensor:
-        return torch.cat([self._seen(rollout.obs), rollout.action.clamp(-1, 1)], -1)
+        earlier = [rollout.last_action] if self.late else []
+        return torch.cat([self._seen(rollout.obs), rollout.action.clamp(-1, 1), *earlier], -1)
 
     def _seen(self, obs: Tensor) -> Tensor:
         return waves(self.obs_normalizer(obs), self.wave_count)

@@ -58,6 +58,13 @@ def test_a_step_is_where_it_began_what_was_done_and_where_it_truly_ended(
     assert moved(decoder(reward, motion), trials, name).tolist() == [False, False, True, False, False]
 
 
+@pytest.mark.parametrize("late", [False, True])
+def test_the_action_before_is_read_only_for_late_commands(late: bool) -> None:
+    trials = dataclasses.replace(rollout(), last_action=torch.rand(STEPS, TRIALS, SIZES.action))
+    model = TrialDecoder(SIZES, LATENT, (8, 8), "gaussian", motion=True, late=late)
+    assert moved(model, trials, "last_action").tolist() == [False, False, late, False, False]
+
+
 def test_actions_are_read_as_the_world_received_them() -> None:
     trials, latent = rollout(), torch.randn(BELIEFS, TRIALS, LATENT)
     model, far = decoder(None, True), dataclasses.replace(trials, action=trials.action.sign() * 5)
