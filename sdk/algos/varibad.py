@@ -35,6 +35,7 @@ from sdk.algos.base import Algorithm, Sizes
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.nn.beliefs import Belief, BeliefEncoder
 from sdk.nn.decoders import RewardKind, TrialDecoder
+from sdk.nn.normalizer import Normalizer
 from sdk.nn.policies import MlpPolicy
 from sdk.rl.elbo import chain_kl, elbo
 from sdk.rl.ppo import Ppo
@@ -73,6 +74,9 @@ class VaribadPolicy(nn.Module):
         self.encoder = BeliefEncoder(sizes, settings.embedding, config.memory, settings.latent)
         informed = dataclasses.replace(sizes, obs=sizes.obs + 2 * settings.latent)
         self.actor_critic = MlpPolicy(informed, config, oracle=False)
+        # A belief that says little is small. Blown up to unit spread, the policy comes to live on what training of the
+        # encoder changes most, and falls each time that it does.
+        self.actor_critic.normalizer = Normalizer(informed.obs, unamplified=2 * settings.latent)
         self.inputs = self.encoder.inputs
         self.carry_spec = self.encoder.memory.carry_spec
 

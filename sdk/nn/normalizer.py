@@ -7,21 +7,28 @@ from torch import Tensor, nn
 
 
 class Normalizer(nn.Module):
-    """Standardise the last dimension by running mean and variance, clipped to ±`clip`."""
+    """Standardise the last dimension by running mean and variance, clipped to ±`clip`.
+
+    The last `unamplified` numbers are never made larger: they are divided by their spread only where it exceeds 1.
+    """
 
     mean: Tensor
     var: Tensor
     count: Tensor
+    least: Tensor
 
-    def __init__(self, size: int, clip: float = 10.0) -> None:
+    def __init__(self, size: int, clip: float = 10.0, unamplified: int = 0) -> None:
         super().__init__()
         self.clip = clip
+        least = (torch.arange(size) >= size - unamplified).float()
+        self.register_buffer("least", least, persistent=False)
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("var", torch.ones(size))
         self.register_buffer("count", torch.zeros(()))
 
     def forward(self, x: Tensor) -> Tensor:
-        return ((x - self.mean) / torch.sqrt(self.var + 1e-6)).clamp(-self.clip, self.clip)
+        spread = torch.sqrt(torch.maximum(self.var, self.least) + 1e-6)
+        return ((x - self.mean) / spread).clamp(-self.clip, self.clip)
 
     @torch.no_grad()
     def update(self, x: Tensor) -> None:

@@ -56,3 +56,14 @@ def test_moments_are_saved_with_the_weights_and_learn_nothing() -> None:
     normalizer = Normalizer(2)
     assert set(normalizer.state_dict()) == {"mean", "var", "count"}
     assert not list(normalizer.parameters())
+
+
+def test_what_is_not_to_be_amplified_only_shrinks() -> None:
+    x = torch.randn(1000, 3) * torch.tensor([0.01, 0.01, 5.0])
+    normalizer = Normalizer(3, unamplified=2)
+    normalizer.update(x)
+    spread = normalizer(x).std(0, correction=0)
+    torch.testing.assert_close(
+        spread, torch.stack([torch.ones(()), x[:, 1].std(correction=0), torch.ones(())]), atol=1e-2, rtol=0
+    )
+    assert "least" not in normalizer.state_dict()  # it is a setting, not something learned
