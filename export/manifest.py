@@ -21,6 +21,9 @@ SCHEMA_VERSION: Literal[1] = 1
 STEP_INPUTS = ("obs", "last_action", "last_reward", "episode_start")
 """Everything a policy may read besides its carry, in the order every graph keeps."""
 
+ADAPTED = "adapted"
+"""The memory that changes what a policy does, where it adapts between episodes; others beside it help to adapt."""
+
 PARITY_TOLERANCE = 1e-5
 METADATA_PREFIX = "simshift."
 
@@ -129,13 +132,14 @@ class AdaptationSpec(Schema):
     After each `every` episodes of a trial, at most `rounds` times. It reads, for T control periods of these episodes,
     `obs` `[T, 1, obs]`, `action` `[T, 1, joints]` (normalised, as asked for), `reward`, `time` since the episode began
     and `mask` `[T, 1]`, and the memory `carry_*`; it makes `next_*`. Until the last round, commands carry normal noise.
+    The memory `adapted` is what changes the policy.
     """
 
     every: int = Field(ge=1)
     rounds: int = Field(ge=1)
     exploration: tuple[float, ...] = Field(description="spread of a joint's noise, in units of the action scale")
     reward: tuple[float, float] = Field(description="least and largest reward that is believed")
-    step_norm: float = Field(gt=0, description="largest change of the memory that is believed (L2)")
+    step_norm: float = Field(gt=0, description="largest change of `adapted` that is believed (L2)")
     max_steps: int = Field(ge=1, le=2**20, description="control periods of a batch of episodes that are kept at most")
     max_abs_error: float = Field(default=0.0, ge=0, description="of the graph beside the trained policy's `adapt`")
 
@@ -167,6 +171,8 @@ class Manifest(Schema):
         check_needs(self.step_inputs, self.contract)
         if self.adaptation:
             check_adaptation(self.adaptation, self.contract)
+            if ADAPTED not in (names := [state.name for state in self.carry]):
+                raise ValueError(f"an adapting policy needs a memory '{ADAPTED}'; it has {', '.join(names) or 'none'}")
         for side, found, expected in (
             ("inputs", self.inputs, graph_inputs(self.step_inputs, self.contract, self.carry)),
             ("outputs", self.outputs, graph_outputs(self.contract, self.carry)),

@@ -15,7 +15,7 @@ import onnxruntime as ort
 
 from export.bundle import Bundle
 from export.golden_adaptation import open_adapt_graph
-from export.manifest import AdaptationSpec, CarryState
+from export.manifest import ADAPTED, AdaptationSpec, CarryState
 
 
 @dataclass(frozen=True)
@@ -133,4 +133,4 @@ def open_adaptation(bundle: Bundle) -> Adaptation | None:
 
 
 def _distance(one: Mapping[str, np.ndarray], other: Mapping[str, np.ndarray]) -> float:
-    return float(np.sqrt(sum(np.sum((one[name] - other[name]).astype(np.float64) ** 2) for name in one)))
+    return float(np.linalg.norm((one[ADAPTED] - other[ADAPTED]).astype(np.float64)))

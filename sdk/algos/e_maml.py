@@ -51,7 +51,7 @@ class EMaml(MetaLearner):
         """Return MAML's objective and what each batch adapted on deserves of the last, `[N]`."""
         deserved, explored = credit(trials.query), torch.zeros(trials.advantage.shape[1])
         for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
-            log_prob = self.policy.actions(episodes.obs, state).log_prob(episodes.action)
+            log_prob = self.policy.actions(episodes, state).log_prob(episodes.action)
             explored = explored + exploration(log_prob, old.log_prob(episodes.action), deserved, episodes.mask)
         return super().outer_objective(trials, actions, states) + self.settings.exploration * explored
 

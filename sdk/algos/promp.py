@@ -58,7 +58,7 @@ class ProMP(MetaLearner):
         """Return the clipped objective `[N]`, less what the earlier batches' policies moved."""
         query, moved = trials.query, torch.zeros(trials.advantage.shape[1])
         for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
-            moved = moved + masked_mean(old.kl(self.policy.actions(episodes.obs, state)), episodes.mask)
+            moved = moved + masked_mean(old.kl(self.policy.actions(episodes, state)), episodes.mask)
         log_prob, before = actions.log_prob(query.action), trials.old.log_prob(query.action)
         gained = clipped_ratio(log_prob, before, trials.advantage, self.settings.clip, query.mask)
         return gained - self.settings.inner_kl * moved

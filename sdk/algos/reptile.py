@@ -63,7 +63,7 @@ class Reptile:
         """Move the shared weights towards the adapted ones."""
         of = self.settings
         support = batches(rollout, of.rollouts, of.inner_steps + 1)
-        (start,) = self.policy.initial_carry(rollout.reward.shape[1])
+        start = self.policy.blank(rollout.reward.shape[1])
         _, adapted = retrace(self.policy, support, start, lambda _: on_policy)
         change = towards(adapted, of.outer_step * (1 - progress))
         absorb(self.policy.actor, change)  # type: ignore[arg-type]

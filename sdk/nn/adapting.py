@@ -5,7 +5,7 @@ Adaptation is a second pure function, `adapt(episodes, carry) -> carry`, made of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
-from export.manifest import AdaptationSpec, CarryState
-from sdk.nn.layers import head, mlp, spread
+from export.manifest import ADAPTED, AdaptationSpec, CarryState
+from sdk.nn.layers import affine, head, mlp, spread
 from sdk.nn.normalizer import Normalizer
 from sdk.rl.distributions import ActionDistribution, distribution
 from sdk.rl.episodes import LONGEST, Episodes
-from sdk.rl.inner_step import gradient_step
+from sdk.rl.inner_step import Loss, gradient_step
 from sdk.rl.linear_baseline import baseline_advantages
 from sdk.rl.rollout import Carry, Rollout
 from sdk.rl.surrogates import policy_gradient
@@ -63,23 +63,26 @@ class AdaptableMlp(nn.Sequential):
 
     def forward(self, x: Tensor, adapted: Tensor) -> Tensor:  # type: ignore[override]
         """Return the output `[N, T, outputs]` for `x` `[N, T, inputs]` and `adapted` `[N, P]`."""
-        changes = iter(adapted.split(self._parts, -1))
+        changes = self.changes(adapted)
         for layer in self:
-            if isinstance(layer, nn.Linear):
-                change = next(changes).unflatten(-1, (layer.in_features, layer.out_features))
-                x = _product(x, layer.weight.T, change) + (layer.bias + next(changes))[:, None]
-            else:
-                x = layer(x)
+            x = changed(layer, x, next(changes), next(changes)) if isinstance(layer, nn.Linear) else layer(x)
         return x
+
+    def changes(self, adapted: Tensor) -> Iterator[Tensor]:
+        """Yield the changes of each layer's weights and bias, `[N, …]` flat."""
+        yield from adapted.split(self._parts, -1)
+
+
+def changed(layer: nn.Linear, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Return what the layer makes of `x` `[N, T, inputs]` with its weights and bias changed by `[N, …]` flat."""
+    change = weight.unflatten(-1, (layer.in_features, layer.out_features))
+    return _product(x, layer.weight.T, change) + (layer.bias + bias)[:, None]
 
 
 def written_out(network: nn.Sequential, x: Tensor) -> Tensor:
-    """Return the network's output for `x` `[…, inputs]`.
-
-    Inside what adapts, `nn.Linear` would fix the number of steps in the adapt graph.
-    """
+    """Return the network's output for `x` `[…, inputs]`, fit for an adapt graph."""
     for layer in network:
-        x = x @ layer.weight.T + layer.bias if isinstance(layer, nn.Linear) else layer(x)
+        x = affine(layer, x) if isinstance(layer, nn.Linear) else layer(x)
     return x
 
 
@@ -94,7 +97,8 @@ class AdaptingPolicy(nn.Module):
     Raises `ConfigError` where no reward is reported: there would be nothing to follow.
     """
 
-    inputs = ("obs",)
+    inputs: tuple[str, ...] = ("obs",)
+    carry_spec: tuple[CarryState, ...]
     reward_range: Tensor
 
     def __init__(
@@ -112,7 +116,7 @@ class AdaptingPolicy(nn.Module):
         self.actor = actor
         self.log_std = spread(sizes.action, sizes.log_std(config))
         self.register_buffer("reward_range", torch.tensor([torch.inf, -torch.inf]))
-        self.carry_spec = (CarryState(name="adapted", shape=(adapted,)),)
+        self.carry_spec = (CarryState(name=ADAPTED, shape=(adapted,)),)
 
     @property
     def step_size(self) -> Tensor | float:
@@ -142,7 +146,7 @@ class AdaptingPolicy(nn.Module):
 
     def initial_carry(self, size: int) -> Carry:
         """Return the unadapted state of `size` trials."""
-        return tuple(torch.zeros(size, *state.shape) for state in self.carry_spec)
+        return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
 
     def bind_context(self, context: Tensor) -> None:
         """Ignore the true contexts: this policy finds what it needs by trying."""
@@ -153,18 +157,22 @@ class AdaptingPolicy(nn.Module):
         """Return the head `[N, A]` for observations `[N, obs]`, and the carry as it was."""
         return self.head(obs[None], carry[0])[0], carry
 
+    def blank(self, size: int) -> Tensor:
+        """Return what `size` trials have adapted before their first round, `[size, P]`: nothing."""
+        return self.initial_carry(size)[0]
+
     def adapt(self, episodes: tuple[Tensor, ...], carry: Carry) -> Carry:
         """Return the carry after one round on episodes (the fields of `Episodes`) that were played with `carry`."""
-        return (self.adapted_by(Episodes(*episodes), carry[0]),)
+        return (self.adapted_by(Episodes(*episodes), carry[0]), *carry[1:])
 
     def head(self, obs: Tensor, adapted: Tensor) -> Tensor:
         """Return the head `[T, N, A]` for observations `[T, N, obs]` and what each trial has adapted `[N, P]`."""
         raw = self.actor(self.normalizer(obs).transpose(0, 1), adapted)
         return head(raw.transpose(0, 1), self.log_std)
 
-    def actions(self, obs: Tensor, adapted: Tensor) -> ActionDistribution:
-        """Return the distribution over actions, as `head` does its parameters."""
-        return distribution(self.head(obs, adapted), self.log_std)
+    def actions(self, episodes: Episodes, adapted: Tensor) -> ActionDistribution:
+        """Return the distribution over actions at each step of episodes, for what each trial has adapted `[N, P]`."""
+        return distribution(self.head(episodes.obs, adapted), self.log_std)
 
     def advantages(self, episodes: Episodes) -> Tensor:
         """Return the advantages `[T, N]` that adaptation goes by."""
@@ -179,11 +187,24 @@ class AdaptingPolicy(nn.Module):
         first_order: bool = False,
     ) -> Tensor:
         """Return `adapted` `[N, P]` after one round, differentiable by the shared weights."""
+        loss = self.loss(episodes, objective)
+        limits = {"max_norm": self.rule.max_norm, "first_order": first_order}
+        return gradient_step(loss, adapted, self.share(adapted) * self.step_size, **limits)  # type: ignore[arg-type]
+
+    def loss(self, episodes: Episodes, objective: InnerObjective) -> Loss:
+        """Return what a round goes down, of what has been adapted."""
         advantage = self.advantages(episodes)
 
         def loss(x: Tensor) -> Tensor:
-            return -objective(self.actions(episodes.obs, x).log_prob(episodes.action), advantage, episodes)
+            return -objective(self.actions(episodes, x).log_prob(episodes.action), advantage, episodes)
 
-        share = torch.where((adapted == 0).all(-1, keepdim=True), 1.0, self.rule.later_share)
-        limits = {"max_norm": self.rule.max_norm, "first_order": first_order}
-        return gradient_step(loss, adapted, share * self.step_size, **limits)  # type: ignore[arg-type]
+        return loss
+
+    def share(self, adapted: Tensor) -> Tensor:
+        """Return the share of a step `[N, 1]` that is taken: less than 1 once something has been adapted."""
+        return torch.where(unadapted(adapted), 1.0, self.rule.later_share)
+
+
+def unadapted(adapted: Tensor) -> Tensor:
+    """Return where nothing has been adapted yet, `[N, 1]`."""
+    return (adapted == 0).all(-1, keepdim=True)

@@ -21,6 +21,14 @@ def mlp(sizes: Sequence[int], last_gain: float = 1.0, activation: type[nn.Module
     return nn.Sequential(*layers)
 
 
+def affine(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Return what the layer makes of `x` `[…, inputs]`, written out.
+
+    A gradient through `nn.Linear` itself would fix the number of steps in an adapt graph.
+    """
+    return x @ layer.weight.T + layer.bias
+
+
 def spread(action_size: int, log_std: float | None) -> nn.Parameter | None:
     """Return the learned log spread of the actions, or none where they are discrete."""
     return None if log_std is None else nn.Parameter(torch.full((action_size,), log_std))

@@ -23,7 +23,8 @@ class Episodes(NamedTuple):
     """Some episodes of each of N trials, one after the other: `obs` `[T, N, O]`, `action` `[T, N, A]`, others `[T, N]`.
 
     `time` counts the control periods since an episode began, from 0. Only steps with `mask` 1 count; the others may
-    hold anything finite. The first that counts begins an episode, the last one ends one.
+    hold anything finite. The first that counts begins an episode, the last one ends one. `luck` `[T, N, Z]` is the
+    noise that a policy's memory held for the step's episode, empty where a policy draws none.
     """
 
     obs: Tensor
@@ -31,6 +32,7 @@ class Episodes(NamedTuple):
     reward: Tensor
     time: Tensor
     mask: Tensor
+    luck: Tensor = torch.empty(1, 1, 0)
 
     def of_tasks(self, count: int) -> Episodes:
         """Return the episodes of the first `count` trials."""
@@ -106,4 +108,5 @@ def time_in_episode(episode_start: Tensor) -> Tensor:
 def _batch(rollout: Rollout, time: Tensor, mask: Tensor) -> Episodes:
     played = mask.amax(1).nonzero()
     span = slice(int(played.min()), int(played.max()) + 1)
-    return Episodes(rollout.obs[span], rollout.action[span], rollout.reward[span], time[span], mask[span])
+    obs, action, reward, luck = (x[span] for x in (rollout.obs, rollout.action, rollout.reward, rollout.luck))
+    return Episodes(obs, action, reward, time[span], mask[span], luck)

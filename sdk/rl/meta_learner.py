@@ -55,7 +55,7 @@ def retrace(
     played = []
     for episodes in support:
         with torch.no_grad():
-            played.append(policy.actions(episodes.obs, now).detach())
+            played.append(policy.actions(episodes, now).detach())
         now = policy.adapted_by(episodes, now, objective(played[-1]), first_order=True).detach()
     return played, now
 
@@ -84,7 +84,7 @@ class MetaLearner:
 
     def adapted(self, trials: Trials) -> list[Tensor]:
         """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
-        states = list(self.policy.initial_carry(trials.advantage.shape[1]))
+        states = [self.policy.blank(trials.advantage.shape[1])]
         for episodes, played in zip(trials.support, trials.played, strict=True):
             objective = self.inner_objective(played)
             states.append(self.policy.adapted_by(episodes, states[-1], objective, self.settings.first_order))
@@ -93,17 +93,17 @@ class MetaLearner:
     def objective(self, trials: Trials) -> tuple[Tensor, Tensor]:
         """Return what the shared weights maximise, and how far the adapted policies moved from the old ones (KL)."""
         states = self.adapted(trials)
-        actions = self.policy.actions(trials.query.obs, states[-1])
+        actions = self.policy.actions(trials.query, states[-1])
         surrogate = self.outer_objective(trials, actions, states).mean()
         return surrogate, masked_mean(trials.old.kl(actions), trials.query.mask).mean()
 
     def trials(self, rollout: Rollout) -> tuple[Trials, Tensor]:
         """Return what the first K + 1 batches of each trial tell, and φ_K `[N, P]` as it was."""
         *support, query = self.cut(rollout)
-        (start,) = self.policy.initial_carry(query.reward.shape[1])
+        start = self.policy.blank(query.reward.shape[1])
         played, last = retrace(self.policy, support, start, self.inner_objective)
         with torch.no_grad():
-            old = self.policy.actions(query.obs, last).detach()
+            old = self.policy.actions(query, last).detach()
             return Trials(support, played, query, old, self.policy.advantages(query)), last
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:

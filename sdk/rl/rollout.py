@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Protocol
 
@@ -116,8 +117,9 @@ def collect(
         started = episode_start.bool()
         last_action = torch.where(started, rest, _tensor(result.sent_action))
         last_reward = _tensor(result.reward if result.told_reward is None else result.told_reward)[:, None]
-    *columns, luck = (torch.stack(column) for column in zip(*rows, strict=True))
-    return Rollout(*columns, _tensor(context).expand(steps, -1, -1), luck)
+    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
+    columns.insert(-1, _tensor(context).expand(steps, -1, -1))
+    return Rollout(*columns)
 
 
 def act(
@@ -145,9 +147,9 @@ def _blank(policy: ActingPolicy, indices: list[int], seed: int, stream: str) -> 
 
 
 def _luck(policy: ActingPolicy, carry: Carry) -> Tensor:
-    """Return the noise `[N, Z]` in the memory that a step has just used; Z = 0 where a policy draws none."""
-    used = getattr(policy, "luck", None)
-    return torch.empty(len(carry[0]) if carry else 1, 0) if used is None else used(carry)
+    """Return the noise `[N, Z]` in the memory that a step has just used; nothing where a policy draws none."""
+    used: Callable[[Carry], Tensor] | None = getattr(policy, "luck", None)
+    return torch.empty(0) if used is None else used(carry)
 
 
 def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:

@@ -11,7 +11,8 @@
 
 Protocol: rewards follow the move; the position is observed; the figure is the mean return by episode. `varibad` is
 the task of Zintgraf et al. (2021), `pomdp` that of Dorfman et al. (2021) and Ni et al. (2022). Deviation: `oyster`
-pays the sparse reward throughout, where the paper's learner is paid the dense one while training.
+pays the sparse reward throughout, where the paper's learner is paid the dense one while training: `dense_training`
+does that, in any variant (as Gupta et al. 2018).
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class PointSettings(ToySettings):
 
     variant: Literal["dense", "varibad", "oyster", "pomdp"] = "dense"
     episodes: int | None = Field(default=None, ge=1, description="episodes of a trial; none: the variant's")
+    dense_training: bool = Field(default=False, description="pay −d in training only, and tell the variant's reward")
 
 
 class PointTrials(ToyTrials):
@@ -69,6 +71,7 @@ class PointTrials(ToyTrials):
     def __init__(self, settings: PointSettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.variant = VARIANTS[settings.variant]
         self.episodes, self.episode_steps = settings.episodes or self.variant.episodes, self.variant.steps
+        self._dense = settings.dense_training and stream == "train"
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
@@ -89,7 +92,9 @@ class PointTrials(ToyTrials):
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self.pos = self.pos + SPEED * sent
         distance = np.linalg.norm(self.pos - self.goal, axis=-1)
-        return self.variant.reward(distance), distance <= RADIUS
+        reward = self.variant.reward(distance)
+        self.told_reward = reward if self._dense else None
+        return -distance if self._dense else reward, distance <= RADIUS
 
 
 def on_arc(angle: np.ndarray) -> np.ndarray:

@@ -39,7 +39,7 @@ def moved_before_adapting(inner_kl: float) -> float:
     of.policy.observe = lambda rollout: None  # a normaliser that moves would move the policy, too
     of.update(seen, 0, 0.0)
     unadapted = torch.zeros(8, of.policy.carry_spec[0].shape[0])
-    return float(trials.played[0].kl(of.policy.actions(trials.support[0].obs, unadapted)).mean().detach())
+    return float(trials.played[0].kl(of.policy.actions(trials.support[0], unadapted)).mean().detach())
 
 
 def test_the_penalty_holds_the_policy_before_adapting() -> None:

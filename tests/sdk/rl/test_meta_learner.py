@@ -46,7 +46,7 @@ def test_the_learner_s_inner_step_is_the_one_that_was_acted_on() -> None:
     there = batches(Rollout(**{**vars(seen), "reward": seen.log_prob}), 1, 2)[-1]
     found = query.old.log_prob(query.query.action)
     torch.testing.assert_close(found * query.query.mask, there.reward * query.query.mask, rtol=1e-4, atol=1e-5)
-    unadapted = of.policy.actions(query.query.obs, torch.zeros(6, of.policy.carry_spec[0].shape[0]))
+    unadapted = of.policy.actions(query.query, torch.zeros(6, of.policy.carry_spec[0].shape[0]))
     off = (unadapted.log_prob(query.query.action) - there.reward) * query.query.mask
     assert off.abs().max() > 0.05
 
@@ -78,7 +78,7 @@ def doubled(of: MetaLearner, trials: Trials) -> Trials:
 def test_the_meta_gradient_goes_through_the_inner_step(first_order: bool) -> None:
     of = learner(inner_lr=3.0, first_order=first_order)
     trials = doubled(of, trials_of(of, rollout(of)))
-    of.policy.initial_carry = lambda size: (torch.zeros(size, of.policy.carry_spec[0].shape[0]).double(),)  # type: ignore[method-assign]
+    of.policy.blank = lambda size: torch.zeros(size, of.policy.carry_spec[0].shape[0]).double()  # type: ignore[method-assign]
     surrogate, kl = of.objective(trials)
     found = torch.cat([g.flatten() for g in torch.autograd.grad(surrogate, of.parameters)])
     exact = by_differences(of, trials)

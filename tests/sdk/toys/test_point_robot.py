@@ -116,3 +116,26 @@ def test_a_run_may_train_in_few_worlds_and_is_judged_in_new_ones(stream: str, ag
     obs, context = make_worlds(config, size=6, seed=0, stream=stream).begin(range(6))
     assert np.array_equal(context[:3], context[3:]) is again
     assert not np.isclose(obs[:3], obs[3:]).all(1).any()
+
+
+@pytest.mark.parametrize("stream", ["train", "held_out"])
+def test_training_may_pay_the_distance_while_all_else_stays(stream: str) -> None:
+    plain, dense = (
+        PointTrials(PointSettings(variant="oyster", dense_training=on), 200, seed=0, stream=stream)
+        for on in (False, True)
+    )
+    for worlds in (plain, dense):
+        worlds.begin(range(200))
+    for _ in range(10):
+        action = np.tile([0.0, 1.0], (200, 1))
+        paid, other = plain.step(action), dense.step(action)
+        assert np.array_equal(paid.obs, other.obs)
+        assert np.array_equal(paid.success, other.success)
+        if stream == "train":
+            assert np.allclose(other.reward, -np.linalg.norm(dense.pos - dense.goal, axis=-1))
+            assert other.told_reward is not None
+            assert np.array_equal(other.told_reward, paid.reward)
+        else:
+            assert np.array_equal(other.reward, paid.reward)
+            assert other.told_reward is None
+    assert paid.reward.any()

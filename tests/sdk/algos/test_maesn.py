@@ -1,0 +1,114 @@
+"""MAESN: what adapts, by how much, and that a task leaves the prior as it was."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.distributions import Normal, kl_divergence
+
+from sdk.algos.maesn import latent, latent_kl
+from sdk.rl.episodes import Episodes, batches
+from sdk.rl.rollout import collect
+from tests.sdk.algos.tiny_meta import learner, rollout
+from tests.sdk.toy_worlds import TwoArms
+
+TINY: dict[str, Any] = {"latent": 2, "inner_lr": 0.7}
+
+
+def test_the_divergence_from_the_prior_in_closed_form() -> None:
+    mean, log_std = torch.tensor([[0.3, -1.0], [0.0, 0.0]]), torch.tensor([[0.2, -0.5], [0.0, 0.0]])
+    exact = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(-1)
+    torch.testing.assert_close(latent_kl(torch.cat([mean, log_std], -1)), exact)
+    assert exact[1] == 0
+
+
+class LatentIsTheAction:
+    """What replaces the network: the mean action is the first number of the latent, whatever is seen."""
+
+    def __init__(self, policy: Any) -> None:
+        self.policy = policy
+
+    def __call__(self, obs: Tensor, adapted: Tensor, noise: Tensor) -> Tensor:
+        return latent(adapted[:, :4], noise)[..., :1]
+
+
+def test_the_latent_update_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a ~ N(z, s²): ∂ log π/∂μ = (a − z)/s², ∂ log π/∂ log σ = (a − z)/s² · σ ε."""
+    of = learner("maesn", **TINY)
+    policy, seen = of.policy, rollout(of.policy)
+    monkeypatch.setattr(policy, "with_latent", LatentIsTheAction(policy))
+    (batch, _) = batches(seen, 1, 2)
+    moved = policy.adapted_by(batch, policy.blank(8))
+    variance = (2 * policy.log_std).exp()
+    pull = (batch.action - batch.luck[..., :1]) / variance * policy.advantages(batch)[..., None]
+    mask, count = batch.mask[..., None], batch.mask.sum(0)[:, None]
+    by_mean, by_spread = ((pull * x * mask).sum(0) / count for x in (torch.ones(1), batch.luck[..., :1]))
+    expected = torch.cat([by_mean, torch.zeros(8, 1), by_spread, torch.zeros(8, 1)], -1) * 0.7
+    torch.testing.assert_close(moved.detach(), expected.detach())
+    assert expected.abs().max() > 1e-2
+
+
+def test_a_task_moves_its_latent_and_not_the_prior() -> None:
+    of = learner("maesn", **TINY)
+    policy, seen = of.policy, rollout(of.policy)
+    _, last = of.trials(seen)
+    assert last.shape == (8, 4)
+    assert (last.norm(dim=-1) > 1e-4).all()
+    of.update(seen, 0, 0.0)
+    assert not policy.initial_carry(2)[0].any()  # μ = 0, log σ = 0
+    assert latent_kl(policy.blank(2)).tolist() == [0, 0]
+
+
+def test_weights_adapt_where_asked_to() -> None:
+    of = learner("maesn", adapt_weights=True, **TINY)
+    _, last = of.trials(rollout(of.policy))
+    assert last.shape[1] > 4
+    assert (last[:, 4:].norm(dim=-1) > 1e-4).all()
+
+
+def test_the_noise_is_one_an_episode_and_each_world_s_own() -> None:
+    of = learner("maesn", **TINY)
+    seen = rollout(of.policy)
+    assert seen.luck.shape == (6, 8, 2)
+    starts = seen.episode_start[1:, :, 0].bool()
+    changes = (seen.luck[1:] != seen.luck[:-1]).all(-1)
+    assert torch.equal(changes[:4], starts[:4])  # two episodes are drawn for, as training plays
+    assert len(np.unique(seen.luck[0].numpy(), axis=0)) == 8
+    alone = collect(TwoArms(1), of.policy, [5], seed=0, stream="train")
+    assert torch.equal(alone.luck[:, 0], seen.luck[:, 5])
+
+
+def test_adapt_finds_which_noise_each_step_was_played_with() -> None:
+    """From the memory alone, as on a robot; episodes of several lengths, two in a batch."""
+    of = learner("maesn", rollouts=2, **TINY)
+    policy, seen = of.policy, rollout(of.policy)
+    (batch,) = batches(seen, 2, 1)
+    carry = policy.with_luck(policy.initial_carry(8), [np.random.default_rng(i) for i in range(8)])
+    noise = carry[1]
+    played_with = batch._replace(luck=torch.stack([noise[:, 0], noise[:, 1]])[_episode_of(batch), torch.arange(8)])
+    ended = (carry[0], noise, torch.full((8, 1), 2.0))
+    expected = policy.adapted_by(played_with, carry[0])
+    adapted, same, count = policy.adapt(tuple(batch)[:5], ended)
+    torch.testing.assert_close(adapted, expected)
+    assert torch.equal(same, noise)
+    assert torch.equal(count, ended[2])
+    other = policy.adapt(tuple(batch)[:5], (carry[0], noise.flip(1), ended[2]))[0]
+    assert (other - expected).abs().max() > 1e-4
+
+
+def _episode_of(batch: Episodes) -> Tensor:
+    return ((batch.time == 0) * batch.mask).cumsum(0).clamp(1, 2).long() - 1
+
+
+def test_far_latents_cost() -> None:
+    def divergence(weight: float) -> float:
+        of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=20, latent=2, inner_lr=5.0)
+        of.update(seen := rollout(of.policy, 40), 0, 0.0)
+        _, last = of.trials(seen)
+        return float(latent_kl(last).mean())
+
+    assert divergence(10.0) < 0.5 * divergence(0.0)
