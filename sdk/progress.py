@@ -7,7 +7,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 if TYPE_CHECKING:
     from sdk.train import Progress as TrainingProgress
@@ -51,3 +60,17 @@ def counter(description: str, console: Console) -> Iterator[Callable[[int, int],
     with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console) as progress:
         task = progress.add_task(description, total=None)
         yield lambda finished, total: progress.update(task, completed=finished, total=total)
+
+
+@contextmanager
+def spinner(description: str, console: Console) -> Iterator[Callable[[str, int], None]]:
+    """Show what is being done and how many simulations that has taken, where nobody knows how many it will be."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[note]}"),
+        TimeElapsedColumn(),
+        console=console,
+    ) as progress:
+        task = progress.add_task(description, total=None, note="")
+        yield lambda what, calls: progress.update(task, note=f"{what}, {calls} simulations")

@@ -1,0 +1,80 @@
+"""The command that turns logs of a real robot into the worlds it is trained in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sdk.commands.logs import Columns
+from sdk.commands.screen import Json, Seed, err, say, show, table
+
+app = typer.Typer()
+
+
+@app.command()
+def identify(
+    robot: Annotated[str, typer.Argument(help="Robot: its name, or a path such as ./my_robot.", show_default=False)],
+    logs: Annotated[list[Path], typer.Option("--logs", help="Logs: files, or folders of them. Repeatable.")],
+    to: Annotated[Path, typer.Option("--to", "-o", help="The posterior, as a randomization.yaml.")] = Path(
+        "posterior.yaml"
+    ),
+    columns: Columns = None,
+    validation: Annotated[
+        list[Path] | None, typer.Option(help="Logs to judge by; default: a quarter of the others. Repeatable.")
+    ] = None,
+    prior: Annotated[Path | None, typer.Option(help="Worlds to search in; default: the robot's own file.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Identify only this parameter. Repeatable.")] = None,
+    hold: Annotated[list[str] | None, typer.Option(help="Do not identify this parameter. Repeatable.")] = None,
+    method: Annotated[
+        Literal["reweight", "dropo", "simopt"],
+        typer.Option(help="EPOpt's reweighting, DROPO's likelihood, or SimOpt's bounded step."),
+    ] = "reweight",
+    horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells [s].")] = 0.25,
+    segments: Annotated[int, typer.Option(min=8, help="Segments used at most.")] = 80,
+    evaluations: Annotated[int, typer.Option(min=10, help="Worlds that CMA-ES may try.")] = 200,
+    particles: Annotated[int, typer.Option(min=20, help="Worlds of the posterior in each of its rounds.")] = 150,
+    epsilon: Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains [rad²].")] = None,
+    kl: Annotated[float, typer.Option(help="SimOpt: largest step from the prior [nats].")] = 2.0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 1,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Identify a robot's worlds from its logs: what they tell, the posterior as YAML, a picture of its forecast."""
+    from sdk.identify.files import identify_files
+    from sdk.identify.settings import Settings
+    from sdk.progress import spinner
+
+    settings = Settings.parse(
+        {"method": method, "horizon": horizon, "segments": segments, "evaluations": evaluations, "kl": kl}
+        | {"particles": particles, "epsilon": epsilon, "jobs": jobs, "seed": seed}
+    )
+    with spinner(f"identify {robot}", err) as report:
+        facts = identify_files(
+            robot, logs, to, settings, columns, validation or [], prior, only or [], hold or [], report
+        )
+    show(facts, as_json, lambda: _print(facts))
+
+
+def _print(facts: dict[str, Any]) -> None:
+    for warning in facts["warnings"]:
+        say(f"! {warning}")
+    for name in facts["not_told"]:
+        say(f"! {name}: the logs tell nothing about it; it keeps its prior")
+    rows = [{**row, "prior": row["prior"]} for row in facts["parameters"]]
+    table("posterior: mean, standard deviation, 5 and 95 %", rows)
+    for pair in facts["pairs"]:
+        say(f"! {' and '.join(pair['pair'])} hide each other (correlation {pair['correlation']:.2f})")
+    judged = facts["validation"]
+    table(
+        f"error {facts['settings']['horizon']:g} s ahead on {judged['segments']} validation segments [rad]",
+        [
+            {"model": "posterior", "rmse": judged["rmse"]},
+            {"model": "robot's files", "rmse": judged["nominal"]},
+            {"model": "no motion", "rmse": judged["no_motion"]},
+        ],
+    )
+    say(f"The 90 % band holds {judged['covered']:.0%} of what was measured.")
+    say(f"{facts['simulations']} simulations of {facts['segments']} segments, {facts['wall_s']:.0f} s.")
+    say(f"Posterior: {facts['posterior_file']}, picture: {facts['picture']}")

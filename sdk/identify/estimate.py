@@ -1,0 +1,130 @@
+"""The point that explains the segments best: CMA-ES over the prior's cube, then a few Gauss–Newton steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from domain_rand.narrowing.information import Information, fisher, inform, jacobian
+from domain_rand.schema import ConfigError
+
+Predict = Callable[[np.ndarray], np.ndarray]
+"""From points `[m, parameters]` to outputs `[m, n, outputs]`."""
+
+FLOOR = 1e-5
+"""Least standard deviation of an output [rad]: a simulator that explains its own run exactly has none."""
+
+POLISH = 4
+SAMPLES_PER_OUTPUT = 3
+"""Segments for each output from which on the outputs' covariance is estimated in full."""
+
+
+class Slopes(NamedTuple):
+    """Predictions at a point `[n, outputs]` and their slopes `[n, outputs, parameters]`."""
+
+    at: np.ndarray
+    slopes: np.ndarray
+
+
+class Estimate(NamedTuple):
+    """The best point, the slopes there, the covariance of what it leaves, and what that says of each parameter."""
+
+    point: np.ndarray
+    slopes: Slopes
+    covariance: np.ndarray
+    information: Information
+    fisher: np.ndarray
+
+
+def minimise(
+    objective: Callable[[np.ndarray], list[float]], start: np.ndarray, low: float, high: float, budget: int, seed: int
+) -> np.ndarray:
+    """Return where an objective of many points is smallest, by CMA-ES; raises `ConfigError` where it is missing."""
+    try:
+        import cma
+    except ModuleNotFoundError:
+        raise ConfigError("a fit needs 'cma': pip install 'simshift[identify]'") from None
+    options = {"bounds": [low, high], "maxfevals": budget, "seed": seed + 1, "verbose": -9, "tolfun": 1e-9}
+    if len(start) == 1:  # CMA-ES needs two dimensions
+        objective, start = _padded(objective), np.append(start, 0.5 * (low + high))
+        return minimise(objective, start, low, high, budget, seed)[:1]
+    search = cma.CMAEvolutionStrategy(start, 0.2 * (high - low), options)
+    while not search.stop():
+        points = search.ask()
+        search.tell(points, objective(np.array(points)))
+    return np.clip(np.asarray(search.result.xbest), low, high)
+
+
+def _padded(objective: Callable[[np.ndarray], list[float]]) -> Callable[[np.ndarray], list[float]]:
+    return lambda points: objective(points[:, :1])
+
+
+def misfit(errors: np.ndarray) -> list[float]:
+    """Return minus the log likelihood of errors `[m, n, outputs]` whose variances are unknown, up to a constant."""
+    count = errors.shape[1]
+    return (0.5 * count * np.log((errors**2).mean(1) + FLOOR**2).sum(-1)).tolist()
+
+
+def covariance_of(errors: np.ndarray) -> np.ndarray:
+    """Return the second moments `[outputs, outputs]` of errors `[n, outputs]`; of few segments the diagonal alone."""
+    moments = errors.T @ errors / len(errors) + FLOOR**2 * np.eye(errors.shape[1])
+    return moments if len(errors) >= SAMPLES_PER_OUTPUT * errors.shape[1] else np.diag(np.diagonal(moments))
+
+
+def sensitivity(
+    predict: Predict, target: np.ndarray, point: np.ndarray, names: tuple[str, ...], step: float
+) -> Estimate:
+    """Return what segments tell at a point, before any fit.
+
+    Errors are those that would be left after the best linear step, so that a wrong start does not look like noise.
+    """
+    slopes = Slopes(*jacobian(predict, point, step))
+    error = slopes.at - target
+    move = _linear_step(slopes.slopes, error, covariance_of(error))
+    left = covariance_of(error + slopes.slopes @ move)
+    information = fisher(slopes.slopes, left)
+    return Estimate(point, slopes, left, inform(names, information), information)
+
+
+def polish(
+    predict: Predict, target: np.ndarray, start: np.ndarray, names: tuple[str, ...], step: float, times: int = POLISH
+) -> Estimate:
+    """Return the estimate after Gauss–Newton steps from a start, each halved until it helps; ends where none does."""
+    now = _at(predict, target, start, names, step)
+    for _ in range(times):
+        weight = np.linalg.inv(now.covariance)
+        best = _cost(now.slopes.at - target, weight)
+        move = _linear_step(now.slopes.slopes, now.slopes.at - target, now.covariance)
+        tries = np.clip(now.point + move * np.array([1.0, 0.5, 0.25, 0.1])[:, None], 0.0, 1.0)
+        costs = [_cost(outputs - target, weight) for outputs in predict(tries)]
+        if min(costs) > best - 1e-2:
+            return now
+        now = _at(predict, target, tries[int(np.argmin(costs))], names, step)
+    return now
+
+
+def _at(predict: Predict, target: np.ndarray, point: np.ndarray, names: tuple[str, ...], step: float) -> Estimate:
+    slopes = Slopes(*jacobian(predict, point, step))
+    covariance = covariance_of(slopes.at - target)
+    information = fisher(slopes.slopes, covariance)
+    return Estimate(point, slopes, covariance, inform(names, information), information)
+
+
+def _linear_step(slopes: np.ndarray, error: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the least-squares step; along what nothing tells about, none."""
+    pull = np.einsum("nip,ij,nj->p", slopes, np.linalg.inv(covariance), error)
+    held = fisher(slopes, covariance)
+    return -np.linalg.solve(held + np.eye(len(held)), pull)
+
+
+def _cost(error: np.ndarray, weight: np.ndarray) -> float:
+    return float(0.5 * np.einsum("ni,ij,nj->", error, weight, error))
+
+
+def log_likelihood(outputs: np.ndarray, target: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the Gaussian log likelihood `[m]` of outputs `[m, n, outputs]`, up to a constant."""
+    weight = np.linalg.inv(covariance)
+    error = outputs - target
+    return -0.5 * np.einsum("mni,ij,mnj->m", error, weight, error)

@@ -1,0 +1,195 @@
+"""Identification from end to end: sound logs, what they can tell, the estimate, the posterior, the proof."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from domain_rand.narrowing.prior import Prior
+from domain_rand.narrowing.written import written
+from domain_rand.randomizer import Randomization
+from domain_rand.schema import ConfigError, nearest
+from robots.identification.order import require_order
+from robots.identification.predictor import Predictor, identifiable
+from robots.identification.segments import Run, Segments, cut
+from robots.identification.simulations import Model, Simulations
+from robots.logbook.checks import machine_of, require_sound
+from robots.spec import RobotSpec
+from sdk.identify.estimate import Estimate, minimise, misfit, polish, sensitivity
+from sdk.identify.posterior import Posterior, likeliest, reweighted, stepped
+from sdk.identify.prediction import Forecast, forecast, summary
+from sdk.identify.settings import Settings
+
+Report = Callable[[str, int], None]
+"""Told what is being done, and how many simulations that has taken so far."""
+
+JUDGES = 30
+"""Worlds of the posterior that foretell the validation runs."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Which robot, which prior over its worlds, which runs to learn from and to be judged by.
+
+    Of the parameters that can be identified, `only` those named are, and those in `hold` are not.
+    """
+
+    spec: RobotSpec
+    randomization: Randomization
+    train: Sequence[Run]
+    validation: Sequence[Run]
+    only: tuple[str, ...] = ()
+    hold: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Identification:
+    """The outcome; `points` are the posterior's worlds in the cube of `prior`, `facts` plain data for machines."""
+
+    prior: Prior
+    before: Estimate
+    estimate: Estimate
+    points: np.ndarray
+    forecast: Forecast
+    facts: dict[str, Any]
+
+    @property
+    def randomization(self) -> Randomization:
+        """The posterior as a distribution over worlds that training takes."""
+        return written(self.points, self.prior)
+
+
+def identify(task: Task, settings: Settings, report: Report = lambda what, calls: None) -> Identification:
+    """Return the posterior over a robot's worlds given its logs.
+
+    Raises `LogError` for a log that cannot be used or whose joints are exchanged, `ConfigError` where nothing can be
+    identified, naming why.
+    """
+    start = time.monotonic()
+    bound, warnings = _prepared(task, settings)
+    names, left_out = _chosen(bound, task)
+    everything = Prior(bound, names)
+    stage = _Stage(report)
+    simulations = Simulations(Model(task.spec, bound), everything, settings.jobs, stage.count)
+    try:
+        train = cut(task.train, settings.horizon, task.spec.model.physics_dt, settings.segments)
+        stage.now = "what the logs can tell"
+        before = sensitivity(
+            lambda p: simulations(p, train), train.target, np.full(len(names), 0.5), names, settings.step
+        )
+        told = tuple(name for name in names if before.information.verdict(name) != "blind")
+        if not told:
+            raise ConfigError(
+                f"the logs tell nothing about {', '.join(names)}: the motion does not depend on them enough"
+            )
+        prior = simulations.prior = Prior(bound, told)
+        stage.now = "estimate"
+        estimate = _estimated(simulations, train, before, settings)
+        stage.now = "posterior"
+        found = _posterior(simulations, train, estimate, settings)
+        stage.now = "validation"
+        judged, nominal = _judged(simulations, task, found.points, estimate, settings)
+    finally:
+        simulations.close()
+    facts = _facts(prior, before, estimate, found)
+    facts |= {"robot": task.spec.contract.robot, "not_told": [name for name in names if name not in told]}
+    facts |= {"left_out": left_out, "warnings": [*warnings, *found.warnings], "validation": summary(judged, nominal)}
+    facts |= {"settings": settings.plain(), "train": _names(task.train), "judged_by": _names(task.validation)}
+    facts |= {"simulations": simulations.calls, "segments": len(train.began)}
+    facts |= {"simulation_s": round(simulations.seconds, 1), "wall_s": round(time.monotonic() - start, 1)}
+    return Identification(prior, before, estimate, found.points, judged, facts)
+
+
+class _Stage:
+    """What is being done, for the report."""
+
+    def __init__(self, report: Report) -> None:
+        self.now, self._report = "", report
+
+    def count(self, calls: int) -> None:
+        self._report(self.now, calls)
+
+
+def _prepared(task: Task, settings: Settings) -> tuple[Randomization, list[str]]:
+    """Return the prior with every entry bound to its joint, and warnings about the logs."""
+    warnings = []
+    for run in [*task.train, *task.validation]:
+        machine = machine_of(task.spec.contract, task.spec.joint_names, free=not run.log.command.shape[1])
+        warnings += [f"{run.log.name}: {finding.sentence}" for finding in require_sound(run.log, machine)]
+    predictor = Predictor(task.spec, task.randomization)
+    try:
+        require_order(predictor, task.train, task.spec.joint_names, settings.horizon)
+        return predictor.randomization, warnings
+    finally:
+        predictor.close()
+
+
+def _chosen(bound: Randomization, task: Task) -> tuple[tuple[str, ...], list[str]]:
+    """Return the parameters to identify, and those that logs of joints cannot tell about."""
+    possible = identifiable(bound)
+    for name in (*task.only, *task.hold):
+        if name not in possible:
+            raise ConfigError(f"cannot identify '{name}'; {nearest(name, possible)}")
+    names = tuple(name for name in possible if (not task.only or name in task.only) and name not in task.hold)
+    if not names:
+        raise ConfigError("nothing is left to identify")
+    return names, [name for name in bound.names if name not in names]
+
+
+def _estimated(simulations: Simulations, train: Segments, before: Estimate, settings: Settings) -> Estimate:
+    names, target = simulations.prior.names, train.target
+    start = np.array([before.point[before.information.names.index(name)] for name in names])
+
+    def objective(points: np.ndarray) -> list[float]:
+        return misfit(simulations(points, train) - target)
+
+    best = minimise(objective, start, 0.0, 1.0, settings.evaluations, settings.seed)
+    return polish(lambda points: simulations(points, train), target, best, names, settings.step)
+
+
+def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, settings: Settings) -> Posterior:
+    match settings.method:
+        case "reweight":
+            predict = lambda points: simulations(points, train)  # noqa: E731
+            return reweighted(predict, train.target, simulations.prior, estimate, settings)
+        case "dropo":
+            return likeliest(train.target, estimate, settings)
+        case "simopt":
+            return stepped(estimate, settings)
+
+
+def _judged(
+    simulations: Simulations, task: Task, points: np.ndarray, estimate: Estimate, settings: Settings
+) -> tuple[Forecast, np.ndarray]:
+    """Foretell the validation runs with worlds of the posterior, and with the robot as its files say."""
+    rng = np.random.default_rng(settings.seed)
+    segments = cut(task.validation, settings.horizon, task.spec.model.physics_dt, 4 * settings.segments)
+    chosen = points[rng.permutation(len(points))[:JUDGES]]
+    judged = forecast(simulations(chosen, segments), estimate.covariance, segments, rng)
+    predictor = Predictor(task.spec, task.randomization)
+    try:
+        return judged, predictor({}, segments)
+    finally:
+        predictor.close()
+
+
+def _facts(prior: Prior, before: Estimate, estimate: Estimate, found: Posterior) -> dict[str, Any]:
+    values = np.array([list(prior.values(point).values()) for point in found.points])
+    best = prior.values(estimate.point)
+    rows = []
+    for i, name in enumerate(prior.names):
+        column, entry = values[:, i], prior.randomization.parameters[name]
+        low, high = np.quantile(column, [0.05, 0.95]).tolist()
+        row: dict[str, Any] = {"parameter": name, "unit": entry.unit, "verdict": estimate.information.verdict(name)}
+        row |= {"estimate": best[name], "mean": float(column.mean()), "sd": float(column.std())}
+        rows.append(row | {"low": low, "high": high, "prior": list(entry.draw.support)})
+    pairs = [{"pair": [a, b], "correlation": c} for a, b, c in estimate.information.pairs]
+    return {"parameters": rows, "pairs": pairs, "posterior": found.facts}
+
+
+def _names(runs: Sequence[Run]) -> list[str]:
+    return [run.log.name for run in runs]
