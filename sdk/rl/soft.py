@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -61,7 +61,10 @@ def temperature_loss(log_temperature: Tensor, log_prob: Tensor, target_entropy: 
     return -(log_temperature * (log_prob.detach() + target_entropy)).mean()
 
 
-class SoftCritics:
+Critic = TypeVar("Critic", bound=nn.Module)
+
+
+class SoftCritics(Generic[Critic]):
     """A pair of critics, their slow copy, the temperature, and the optimisers of these and of an actor.
 
     `critic` is any module; what else learns from its loss (an encoder) goes into `with_critic`.
@@ -69,13 +72,14 @@ class SoftCritics:
 
     def __init__(
         self,
-        critic: nn.Module,
+        critic: Critic,
         actor: Iterable[nn.Parameter],
         action_size: int,
         config: SoftConfig,
         with_critic: Iterable[nn.Parameter] = (),
     ) -> None:
-        self.config, self.critic, self.slow = config, critic, copy.deepcopy(critic).requires_grad_(False)
+        self.config, self.critic = config, critic
+        self.slow: Critic = copy.deepcopy(critic).requires_grad_(False)
         self.target_entropy = config.target_entropy * action_size
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
         self._groups = {"critic": [*critic.parameters(), *with_critic], "actor": list(actor)}

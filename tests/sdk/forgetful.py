@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from sdk.nn.policies import MemoryPolicy
+from sdk.nn.recurrent import Gru
 from sdk.rl.rollout import Carry, Rollout
 
 
@@ -21,3 +23,16 @@ class Forgetful(MemoryPolicy):
         head, value, states = super().unroll(steps, self.initial_carry(steps.obs.shape[1]))
         head, value, *states = (x[0].unflatten(0, rollout.reward.shape) for x in (head, value, *states))
         return head, value, tuple(states)
+
+
+class ForgetfulGru(Gru):
+    """A memory that rests on the present step alone."""
+
+    def step(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        return super().step(x, (torch.zeros_like(carry[0]),))
+
+    def unroll(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
+        every = x.flatten(0, 1)
+        state, _ = super().step(every, (torch.zeros(len(every), self.size),))
+        states = state.unflatten(0, x.shape[:2])
+        return states, (states,)

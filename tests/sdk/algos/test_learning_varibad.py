@@ -5,30 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-import torch
-from torch import Tensor
 
 from sdk.algos.base import Sizes
-from sdk.nn.recurrent import Gru
 from sdk.rl.ppo import PpoConfig
-from sdk.rl.rollout import Carry
 from sdk.toys.references.wind import oracle
 from sdk.toys.wind import WindSettings, WindTrials
+from tests.sdk.forgetful import ForgetfulGru
 from tests.sdk.toy_worlds import SignBandit, learn, trial_return
 from tests.sdk.untrained import learner_of, untrained
-
-
-class ForgetfulGru(Gru):
-    """The negative control: a belief that rests on the present step alone."""
-
-    def step(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-        return super().step(x, (torch.zeros_like(carry[0]),))
-
-    def unroll(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
-        every = x.flatten(0, 1)
-        state, _ = super().step(every, (torch.zeros(len(every), self.size),))
-        states = state.unflatten(0, x.shape[:2])
-        return states, (states,)
 
 
 def agent(sizes: Sizes, wiped: bool, **networks: Any) -> Any:
