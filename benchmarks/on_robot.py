@@ -18,6 +18,7 @@ from benchmarks.on_robot_clients import client_rows, export_row
 from benchmarks.on_robot_install import ROOT, install_rows
 from benchmarks.on_robot_line import drop_rows
 from benchmarks.on_robot_ticks import loop_rows, start_rows, tick_rows
+from benchmarks.on_robot_widths import width_rows
 from export.bundle import read_bundle
 from sdk.results import Row, measured, write_result
 from sdk.ship import export_run
@@ -36,6 +37,7 @@ def rows(run: Path, robust: Path) -> list[Row]:
         return [
             load,
             *tick_rows(bundle),
+            *width_rows(),
             *start_rows(bundles["adaptive"]),
             *loop_rows(bundle),
             *drop_rows(bundles),

@@ -6,7 +6,7 @@ Rounds take turns, so that what else the machine does meets all of them; a figur
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -35,6 +35,13 @@ MEMORY_BAR, START_BAR = 90.0, 0.6
 """Largest resident memory [MB] and longest way to the first action [s]."""
 
 
+class Times(NamedTuple):
+    """What one round measured of ticks, by kind: back to back, and paced."""
+
+    times: dict[str, TickTimes]
+    paced: dict[str, TickTimes]
+
+
 class Round(NamedTuple):
     """One round: times by kind back to back and paced, and the p50 of the loop's turns [µs] in the same two ways."""
 
@@ -50,7 +57,7 @@ def tick_rows(bundle: Bundle, rounds: int = ROUNDS) -> list[Row]:
     return [*ratio_rows(found), *overhead_rows(found), interrupted_row(found)]
 
 
-def ratio_rows(rounds: list[Round]) -> list[Row]:
+def ratio_rows(rounds: Sequence[Round | Times], label: str = "tick") -> list[Row]:
     """Hold the graph's clean p50 against its peers'."""
     kinds = rounds[0].times
     middle = {kind: _median(r.times[kind].clean_p50 for r in rounds) for kind in kinds}
@@ -59,12 +66,12 @@ def ratio_rows(rounds: list[Round]) -> list[Row]:
     slowly = {kind: _median(r.paced["graph"].clean_p50 / r.paced[kind].clean_p50 for r in rounds) for kind in kinds}
     rate = f"{1 / PERIOD:g} Hz"
     return [
-        at_most("tick/back_to_back/of_numpy", over["numpy"], "of NumPy's p50", NUMPY_BAR, **_us(middle)),
-        at_most("tick/back_to_back/of_torch", over["torch"], "of eager torch's p50", TORCH_BAR),
-        at_most("tick/paced/of_torch", slowly["torch"], f"of eager torch's p50 at {rate}", PACED_TORCH_BAR),
-        measured("tick/paced/of_numpy", slowly["numpy"], f"of NumPy's p50 at {rate}", **_us(paced)),
-        measured("tick/back_to_back/p99", _median(r.times["graph"].clean_p99 for r in rounds), "µs"),
-        measured("tick/paced/p99", _median(r.paced["graph"].clean_p99 for r in rounds), f"µs at {rate}"),
+        at_most(f"{label}/back_to_back/of_numpy", over["numpy"], "of NumPy's p50", NUMPY_BAR, **_us(middle)),
+        at_most(f"{label}/back_to_back/of_torch", over["torch"], "of eager torch's p50", TORCH_BAR),
+        at_most(f"{label}/paced/of_torch", slowly["torch"], f"of eager torch's p50 at {rate}", PACED_TORCH_BAR),
+        measured(f"{label}/paced/of_numpy", slowly["numpy"], f"of NumPy's p50 at {rate}", **_us(paced)),
+        measured(f"{label}/back_to_back/p99", _median(r.times["graph"].clean_p99 for r in rounds), "µs"),
+        measured(f"{label}/paced/p99", _median(r.paced["graph"].clean_p99 for r in rounds), f"µs at {rate}"),
     ]
 
 
@@ -126,11 +133,15 @@ def deadline_rows(robot: TableRobot, report: RunReport) -> list[Row]:
 def _round(bundle: Bundle) -> Round:
     peers, _ = peer_ticks(bundle)
     times = measure(bundle, ticks=TICKS, period=PERIOD, paced_ticks=PACED_TICKS, peers=peers)
-    back_to_back, paced = ({t.name: t for t in times if t.paced == wanted} for wanted in (False, True))
     with tempfile.TemporaryDirectory() as folder:
         loop, _ = drive_table(bundle, Path(folder) / "loop.npz", ticks=LOOP_TICKS)
         slow, _ = drive_table(bundle, Path(folder) / "paced.npz", ticks=PACED_TICKS, period=PERIOD, control_dt=PERIOD)
-    return Round(back_to_back, paced, clean_p50(loop), clean_p50(slow))
+    return Round(*split(times), clean_p50(loop), clean_p50(slow))
+
+
+def split(times: Sequence[TickTimes]) -> Times:
+    """Sort measurements into back to back and paced."""
+    return Times(*({t.name: t for t in times if t.paced == wanted} for wanted in (False, True)))
 
 
 def clean_p50(robot: TableRobot) -> float:

@@ -15,6 +15,7 @@ from benchmarks.on_robot_install import heavy, runtime_modules, size_mb
 from benchmarks.on_robot_line import DROP, PHASES, Dropped, drop_rows, faults, outcome_rows, outside_contract
 from benchmarks.on_robot_loop import TABLE, TableRobot, drive_table, readings
 from benchmarks.on_robot_ticks import Round, deadline_rows, overhead_rows, ratio_rows
+from benchmarks.on_robot_widths import wide_bundle
 from export.bundle import Bundle
 from export.certificate import TickTimes
 from robots.recordings.files import read_recording
@@ -218,3 +219,7 @@ def test_a_client_that_cannot_run_is_a_row_that_says_why(
     assert (node.name, node.unit, node.holds) == ("client/node/skipped", "no tools", None)
     assert (cpp.value, cpp.holds) == (2e-6, False)
     assert "no tools" in capsys.readouterr().err
+
+
+def test_a_wider_bundle_is_as_wide_as_it_says(tmp_path: Path) -> None:
+    assert [state.shape for state in wide_bundle(128, tmp_path / "wide").manifest.carry] == [(128,)]
