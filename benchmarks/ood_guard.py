@@ -29,10 +29,7 @@ from sdk.train import train
 
 FOLDER, STREAM, SEED = Path("runs/ood_guard"), "held_out", 7
 STEPS = 600_000
-MONITORS = {
-    "servo_arm": MonitorConfig(worlds=384, held_out=192),
-    "cartpole": MonitorConfig(worlds=160, held_out=128),
-}
+MONITORS = {"servo_arm": MonitorConfig(), "cartpole": MonitorConfig(worlds=256, outside=384, held_out=320)}
 OUTSIDE: dict[str, dict[str, dict[str, float]]] = {
     "servo_arm": {
         "payload x5": {"payload_mass": 6.0},
@@ -42,10 +39,17 @@ OUTSIDE: dict[str, dict[str, dict[str, float]]] = {
     "cartpole": {
         "pole x5": {"pole_mass": 2.5},
         "gain 0.1": {"motor_gain": 0.1},
-        "delay x4": {"motor_delay": 0.08},
+        "rail friction x5": {"rail_friction": 5.0},
     },
 }
 """Contexts well outside training, one quantity each; everything else is drawn as in training."""
+
+UNSEEN: dict[str, dict[str, dict[str, float]]] = {
+    "servo_arm": {},
+    "cartpole": {"delay x4": {"motor_delay": 0.08}},
+}
+"""Contexts as far outside that hardly change the motion, so that there is nothing to see: no bar. The commands of so
+short a run swing the cart no faster than its pole swings, and act almost as before when they act four periods later."""
 
 UNMODELLED = {"servo_arm": ("cable", "cogging"), "cartpole": ()}
 """Effects that no quantity describes; small ones may be harmless, so these have no bar."""
@@ -113,28 +117,34 @@ def rows_of(robot: str, bundle: Path, worlds: int) -> list[Row]:
     episodes = sum(trial.episodes for trial in inside)
     share = sum(trial.alarmed for trial in inside) / episodes
     calibrated = {"calibrated": spec.false_alarms, "episodes": episodes}
-    rows = [at_most(f"{robot}/false_alarms", share, "share of episodes inside training", 0.01, **calibrated)]
+    rows = [
+        at_most(f"{robot}/false_alarms", share, "share of episodes inside training", 0.01, **calibrated),
+        measured(f"{robot}/inside/return", mean_ci95(np.array([t.reward for t in inside])), "return of a trial"),
+    ]
     for name, params in OUTSIDE[robot].items():
         rows += _outside(f"{robot}/{name}", policy, robot, worlds, params)
+    for name, params in UNSEEN[robot].items():
+        rows += _outside(f"{robot}/{name}", policy, robot, worlds, params, barred=False)
     for effect in UNMODELLED[robot]:
-        rows.append(
-            measured(
-                f"{robot}/{effect}/detected",
-                _seen(play_all(robot, policy, worlds, {}, effect=effect)),
-                "share of worlds",
-            )
-        )
+        seen = _seen(play_all(robot, policy, worlds, {}, effect=effect))
+        rows.append(measured(f"{robot}/{effect}/detected", seen, "share of worlds"))
     return rows
 
 
-def _outside(name: str, policy: Policy, robot: str, worlds: int, params: dict[str, float]) -> list[Row]:
+def _outside(
+    name: str, policy: Policy, robot: str, worlds: int, params: dict[str, float], barred: bool = True
+) -> list[Row]:
+    """Play worlds outside of training, once without heeding the monitor and once with."""
     without = play_all(robot, policy, worlds, params)
     heeded = play_all(robot, policy, worlds, params, heed=True)
     dt = policy.contract.control_dt
     first = [trial.first * dt for trial in without if trial.first is not None]
-    stopped = float(np.mean([trial.stop is not None for trial in heeded]))
+    stopped, unit = float(np.mean([trial.stop is not None for trial in heeded])), "share of worlds"
+    seen = _seen(without)
     return [
-        at_least(f"{name}/detected", _seen(without), "share of worlds", 0.9, stopped=stopped),
+        at_least(f"{name}/detected", seen, unit, 0.9, stopped=stopped)
+        if barred
+        else measured(f"{name}/detected", seen, unit, stopped=stopped),
         measured(f"{name}/first_alarm", float(np.median(first)) if first else -1.0, "s after the start, median"),
         measured(f"{name}/return/without_guard", mean_ci95(np.array([t.reward for t in without])), "return of a trial"),
         measured(f"{name}/return/falling_back", mean_ci95(np.array([t.reward for t in heeded])), "return of a trial"),

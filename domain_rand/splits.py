@@ -14,9 +14,10 @@ import math
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
-from domain_rand.distributions import LogUniform, Mixture, Uniform
+from domain_rand.distributions import Distribution, LogUniform, Mixture, Uniform
 from domain_rand.entries import Entry
 from domain_rand.plain import task_names
 from domain_rand.randomizer import Randomization
@@ -74,7 +75,8 @@ def out_of_distribution(
 ) -> Randomization:
     """Return the worlds that lie outside the range of training, up to `factor` times its half-width from its middle.
 
-    Widths of `log_uniform` and of positive scales are those of the logarithm. Without `names`, every parameter that
+    What a mixture leaves free between its components lies outside, too. Widths of `log_uniform` and of positive scales
+    are those of the logarithm. Without `names`, every parameter that
     has room within physics moves out and the rest stays; what `scale` and `add` may reach only a world knows, so there
     `apply` refuses. Raises `ConfigError` for a factor up to 1, and when a parameter has no room.
     """
@@ -99,14 +101,22 @@ def _moved_out(entry: Entry, factor: float) -> Entry | None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         return None
     half = (to(high) - to(low)) / 2
-    shells = (
+    shells = [
         (back(to(low) - (factor - 1) * half), back(to(low) - _GAP * half)),
         (back(to(high) + _GAP * half), back(to(high) + (factor - 1) * half)),
-    )
+        *((a + _GAP * half, b - _GAP * half) for a, b in _gaps(entry.draw)),
+    ]
     inside = [_clipped(entry, *shell) for shell in shells]
     kind = LogUniform if logarithmic else Uniform
     components = tuple(kind(low=a, high=b) for a, b in inside if a < b)
     return entry.model_copy(update={"draw": Mixture(components=components)}) if components else None
+
+
+def _gaps(draw: Distribution) -> list[tuple[float, float]]:
+    """Return the intervals between a mixture's components, none for any other distribution."""
+    supports = sorted(component.support for component in draw.components) if isinstance(draw, Mixture) else []
+    reached = accumulate((high for _, high in supports), max)
+    return [(high, low) for high, (low, _) in zip(reached, supports[1:], strict=False) if high < low]
 
 
 def _clipped(entry: Entry, low: float, high: float) -> tuple[float, float]:

@@ -125,6 +125,17 @@ def test_nothing_out_of_distribution_was_seen_in_training_or_leaves_physics(
     outer.row.check(value, "tilt")
 
 
+def test_what_lies_between_the_components_of_a_mixture_is_outside() -> None:
+    parts = [uniform(-1.5, -0.5), uniform(0.5, 1.0), uniform(0.8, 1.5)]
+    entry = {"parameter": "motor_gain", "unit": "1", "draw": {"distribution": "mixture", "components": parts}}
+    outer = out_of_distribution(randomization(gain=entry), 2.0)
+    gains = np.array([outer.draw(0, index).params["gain"] for index in range(1000)])
+    between = np.abs(gains) < 1.0
+    assert np.all(np.abs(gains[between]) < 0.5)
+    assert between.mean() == pytest.approx(1 / 3, abs=0.05)
+    assert (gains[between].min(), gains[between].max()) == (pytest.approx(-0.5, abs=0.02), pytest.approx(0.5, abs=0.02))
+
+
 def test_what_fills_all_of_physics_stays() -> None:
     assert out_of_distribution(OUTER).parameters["drop"] == OUTER.parameters["drop"]
     with pytest.raises(ConfigError, match="nothing lies outside drop"):
