@@ -13,7 +13,7 @@
 | θ' = θ + α_θ ∘ ∇_θ J, optional                  | `adapt_weights`                                      |
 
 What a robot carries is (μ, log σ), the noise of all its trial's episodes and their count; `adapt.onnx` moves the first
-alone. It draws z for as many episodes as training did; after those z = μ.
+alone. z is drawn up to the batch that follows the last round; from then on it is μ.
 
 Deviations: worlds are drawn without end, so that no training task has (μ, σ) of its own: each trial begins with the
 prior, as a new task does in the paper, and the KL holds what it moves to. The spread of the actions does not adapt.
@@ -77,7 +77,8 @@ class MaesnPolicy(AdaptingPolicy):
         super().__init__(sizes, config.policy, actor, adapted, settings.rule())
         self.latents, self.adapts_weights = settings.latent, settings.adapt_weights
         self.step_sizes = nn.Parameter(torch.full((adapted,), settings.inner_lr))
-        shape = (settings.rollouts * (settings.inner_steps + 1), settings.latent)
+        batches = 1 + max(settings.inner_steps, self.rule.rounds)
+        shape = (settings.rollouts * batches, settings.latent)
         noise = keyed_rng(config.seed, "maesn", 0, "noise").standard_normal(shape)
         self.carry_spec += (
             CarryState(name="noise", shape=shape, initial=tuple(noise.flatten().tolist())),
