@@ -37,7 +37,9 @@ class Bar(Schema):
 class Entry(Schema):
     """An algorithm in a benchmark: its bar, and the keys of a training configuration that differ from its defaults."""
 
+    algo: str | None = Field(default=None, description="the algorithm, where the entry goes by another name")
     bar: Bar | None = None
+    adapted: dict[int, float] = Field(default={}, description="least return of an episode after so many adaptations")
     toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
     steps: int | None = None
     trials: int | None = None
@@ -50,7 +52,7 @@ class Entry(Schema):
 
     def settings(self) -> dict[str, Any]:
         """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
-        return self.model_dump(exclude_unset=True, exclude={"bar", "toy"})
+        return self.model_dump(exclude_unset=True, exclude={"algo", "bar", "adapted", "toy"})
 
 
 class CurveSettings(Schema):
@@ -72,6 +74,7 @@ class BenchmarkFile(Schema):
     effect: str = Field(default="none", description="unmodelled effect in the robot's held-out worlds")
     unit: str = "return of a trial"
     tasks: int = Field(default=20_000, ge=2, description="held-out tasks for each training seed, the same for all")
+    adapts_every: int | None = Field(default=None, ge=1, description="episodes between adaptations, reported as one")
     ceiling: str
     floor: str = "random"
     references: tuple[str, ...] = ()
@@ -121,7 +124,7 @@ class Benchmark:
         """Return the training configuration of one run; raises `ConfigError` naming the wrong key."""
         entry, budget = self.entry(algo), {} if steps is None else {"steps": steps}
         settings = {**entry.settings(), **self._subject(entry), **budget, "seed": seed}
-        return configure(algo, settings, source=f"benchmark {self.name}, {algo}")
+        return configure(entry.algo or algo, settings, source=f"benchmark {self.name}, {algo}")
 
     def _subject(self, entry: Entry) -> dict[str, Any]:
         if self.file.toy is None:

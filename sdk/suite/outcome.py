@@ -59,7 +59,11 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
         if line is None
         else at_least(name, total, file.unit, line, **beside),
         *_shares(benchmark, prefix, total, ceiling, floor),
-        *_episodes(prefix, runs, strategies),
+        *(
+            _episodes(prefix, runs, strategies)
+            if file.adapts_every is None
+            else _adaptations(prefix, runs, strategies, file.adapts_every, benchmark.entry(algo).adapted)
+        ),
         *([] if line is None else _to_the_bar(prefix, runs, line)),
         *cost(prefix, runs),
     ]
@@ -98,6 +102,22 @@ def _episodes(prefix: str, runs: list[Trained], strategies: Mapping[str, Known])
         )
         for k in range(episodes)
     ]
+
+
+def _adaptations(
+    prefix: str, runs: list[Trained], strategies: Mapping[str, Known], every: int, bars: Mapping[int, float]
+) -> list[Row]:
+    """Return the mean return of an episode before any adaptation and after each, for one every `every` episodes."""
+    result = []
+    for k in range(min(run.evaluation.per_episode.shape[1] for run in runs) // every):
+        phase = slice(k * every, (k + 1) * every)
+        estimate = over_seeds([run.evaluation.per_episode[:, phase].mean(1) for run in runs])
+        beside = {name: float(np.mean(strategy.per_episode[phase])) for name, strategy in strategies.items()}
+        name, unit = f"{prefix}/adapted_{k}", "return of an episode"
+        result.append(
+            at_least(name, estimate, unit, bars[k], **beside) if k in bars else measured(name, estimate, unit, **beside)
+        )
+    return result
 
 
 def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:

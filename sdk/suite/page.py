@@ -66,8 +66,7 @@ def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
         lines += [f"![{text}](images/benchmarks/{benchmark.name}_{outcome.algo}_paths.png)", ""]
     attempts = list(_attempts(outcomes))
     if attempts:
-        episodes = [f"episode {k}" for k in range(1, len(attempts[0]))]
-        lines += [*_table(["mean return", *episodes], attempts), ""]
+        lines += [*_table(attempts[0], attempts[1:]), ""]
     for outcome in outcomes:
         result = outcome.result
         seeds = ", ".join(map(str, result.seeds))
@@ -93,7 +92,7 @@ def _standings(benchmark: Benchmark, outcomes: list[Outcome]) -> list[list[str]]
 def _ours(outcome: Outcome) -> list[str]:
     total = outcome.total
     share = outcome.rows.get("share_of_ceiling") or outcome.rows.get("gap_closed")
-    judged = next((row for row in outcome.rows.values() if row.bar), total)
+    judged = [row for row in outcome.rows.values() if row.bar]
     low, high = total.ci95 or (total.value, total.value)
     return [
         f"**{outcome.algo}**",
@@ -101,11 +100,17 @@ def _ours(outcome: Outcome) -> list[str]:
         f"{total.value:.4g}",
         f"{low:.4g} to {high:.4g}",
         f"{share.value:.1%} {share.unit}" if share else "",
-        judged.bar or "",
-        {None: "", True: "yes", False: "**no**"}[judged.holds],
+        ", ".join(_told(row, total) for row in judged),
+        "" if not judged else "yes" if all(row.holds for row in judged) else "**no**",
         _spent(outcome, "steps_to_the_bar", "seconds_to_the_bar"),
         _spent(outcome, "steps", "seconds"),
     ]
+
+
+def _told(row: Row, total: Row) -> str:
+    """Return a bar, with what it is about if that is not the total."""
+    about = row.name.rpartition("/")[2].replace("_", " ")
+    return row.bar or "" if row is total else f"{about} {row.bar}"
 
 
 def _spent(outcome: Outcome, steps: str, seconds: str) -> str:
@@ -115,14 +120,19 @@ def _spent(outcome: Outcome, steps: str, seconds: str) -> str:
 
 
 def _attempts(outcomes: list[Outcome]) -> Iterator[list[str]]:
-    """Return the return of each episode, of our algorithms and of what they are compared with."""
-    by_episode = [[row for name, row in one.rows.items() if name.startswith("episode_")] for one in outcomes]
-    if not by_episode[0]:
+    """Return the mean return by episode or by adaptation, of our algorithms and of what they are compared with.
+
+    The head of the table comes first; nothing where a trial is one episode.
+    """
+    parts = [{n: row for n, row in one.rows.items() if n.startswith(("episode_", "adapted_"))} for one in outcomes]
+    if not parts[0]:
         return
-    for outcome, rows in zip(outcomes, by_episode, strict=True):
-        yield [f"**{outcome.algo}**", *(f"{row.value:.4g}" for row in rows)]
-    for name in by_episode[0][0].reference:
-        yield [name, *(f"{row.reference[name]:.4g}" for row in by_episode[0])]
+    yield ["mean return", *(name.replace("_", " ") for name in parts[0])]
+    for outcome, rows in zip(outcomes, parts, strict=True):
+        yield [f"**{outcome.algo}**", *(f"{row.value:.4g}" for row in rows.values())]
+    first = list(parts[0].values())
+    for name in first[0].reference:
+        yield [name, *(f"{row.reference[name]:.4g}" for row in first)]
 
 
 def _table(columns: Iterable[str], rows: Iterable[list[str]]) -> list[str]:

@@ -183,10 +183,11 @@ def test_the_command_runs_and_the_list_shows_what_is_recorded(
 @pytest.mark.parametrize("name", benchmark_names())
 def test_every_benchmark_is_sound(name: str) -> None:
     benchmark = find_benchmark(name)
-    there = [algo for algo in benchmark.file.algorithms if algo in algorithm_names()]
-    for algo in there:
-        config = benchmark.config(algo, seed=1, steps=5)
-        assert (config.algo, config.seed, config.steps) == (algo, 1, 5)
+    named = {name: entry.algo or name for name, entry in benchmark.file.algorithms.items()}
+    there = [name for name, algo in named.items() if algo in algorithm_names()]
+    for name_of_entry in there:
+        config = benchmark.config(name_of_entry, seed=1, steps=5)
+        assert (config.algo, config.seed, config.steps) == (named[name_of_entry], 1, 5)
         assert world_shape(config).trial_steps % (config.ppo.bptt or 1) == 0
     if benchmark.kind == "robots":
         assert {benchmark.file.ceiling, benchmark.file.floor} <= benchmark.file.algorithms.keys()
