@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -18,7 +18,7 @@ from domain_rand.schema import ConfigError, nearest
 from robots.safety import UnsafeCommand, all_finite
 from robots.simulated import Effect, SimulatedRobot
 from robots.spec import load_robot
-from robots.task import Episode
+from robots.task import Episode, GoalEpisode
 
 OPTIONS = ("params", "world", "episode")
 
@@ -153,6 +153,11 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     def success(self) -> bool:
         """Whether the task counts as achieved right now."""
         return self.episode.success(self.step_count, self._view)
+
+    @property
+    def achieved_goal(self) -> Sequence[float]:
+        """What is reached now of what the task asks for; only tasks with a goal have it."""
+        return cast(GoalEpisode, self.episode).achieved_goal(self._view)
 
     @property
     def last_action(self) -> list[float]:

@@ -17,6 +17,7 @@ from pydantic import Field
 
 import robots.tasks
 from domain_rand.schema import ConfigError, Schema, nearest
+from robots.goals import Goal
 from robots.rotation import IDENTITY, Quat, Vec3
 from robots.view import RobotView
 
@@ -67,19 +68,10 @@ class Episode(Protocol):
 
 @runtime_checkable
 class GoalEpisode(Episode, Protocol):
-    """An episode with a goal, so that a failed one can be learned from as if its end had been asked for.
-
-    The goal is the command signal `goal_signal`; relabelling writes an achieved goal into its place in the observation.
-    """
-
-    goal_signal: str
+    """An episode of a task with a goal, so that a failed one can be learned from as if its end had been asked for."""
 
     def achieved_goal(self, robot: RobotView) -> Sequence[float]:
-        """What was reached, in the goal signal's unit and frame."""
-        ...
-
-    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Reward `[...]` of having achieved `[..., goal]` when `[..., goal]` was desired; no other state."""
+        """What is reached now, in the goal signal's unit and frame."""
         ...
 
 
@@ -96,6 +88,10 @@ class Task(Schema):
     def signals(self, joints: int) -> dict[str, int]:
         """Return the command signals that the task provides, name to size, for a robot of so many actuated joints."""
         return {}
+
+    def goal(self) -> Goal | None:
+        """Return what the task asks for, if that is all it pays for; its episodes are `GoalEpisode`s then."""
+        return None
 
     def begin(self, rng: np.random.Generator, robot: RobotView) -> Episode:
         """Draw one episode."""

@@ -24,6 +24,7 @@ class TrialStep(NamedTuple):
     `obs` is what the policy reads next: after an episode's end the first observation of the next episode, while
     `final_obs` keeps the true last one. `episode_start` marks the former. `sent_action` is the normalised action after
     limits and rate limit. `told_reward` is what the policy reads as its last reward where training pays another.
+    `achieved` `[N, G]` is what a task with a goal was judged by, true and not as sensed; nothing without a goal.
     """
 
     obs: np.ndarray
@@ -35,6 +36,7 @@ class TrialStep(NamedTuple):
     sent_action: np.ndarray
     success: np.ndarray
     told_reward: np.ndarray | None = None
+    achieved: np.ndarray | None = None
 
 
 class WorldShape(Protocol):
@@ -91,6 +93,7 @@ class RobotTrials:
         self._seed, self._worlds = seed, worlds
         self._envs = [RobotEnv(robot, randomization, stream, effect, task=task) for _ in range(size)]
         first = self._envs[0]
+        self._has_goal = first.task.goal() is not None
         self.contract: Contract = first.contract
         self.obs_size = self.contract.obs_size
         self.action_size = len(self.contract.joints)
@@ -115,16 +118,18 @@ class RobotTrials:
     def step(self, action: np.ndarray) -> TrialStep:
         """Advance all active trials by one control period; `action` `[N, A]`, clipped to [−1, 1] by the robots."""
         rows = [self._step_one(i, a) for i, a in zip(range(len(self._active)), action, strict=True)]
-        return TrialStep(*map(np.array, zip(*rows, strict=True)))  # np.stack is ten times slower on single numbers
+        *columns, achieved = map(np.array, zip(*rows, strict=True))  # np.stack is ten times slower on single numbers
+        return TrialStep(*columns, achieved=achieved)
 
     def _step_one(self, i: int, action: np.ndarray) -> tuple[Any, ...]:
         env = self._active[i]
         obs, reward, terminated, truncated, _ = env.step(action)
         sent, success, final_obs, ended = env.last_action, env.success, obs, terminated or truncated
+        achieved = env.achieved_goal if self._has_goal else ()
         if ended:
             self._episode[i] += 1
             obs = env.begin_episode(self._episode[i])
-        return obs, reward, terminated, truncated, final_obs, ended, np.asarray(sent, np.float32), success
+        return obs, reward, terminated, truncated, final_obs, ended, np.asarray(sent, np.float32), success, achieved
 
     def close(self) -> None:
         """Release all simulators."""

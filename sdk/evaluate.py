@@ -78,7 +78,7 @@ def evaluate_run(
 
 def _outcome_of(rollout: Rollout) -> Rollout:
     """Let go of what was seen and done, which for many worlds would fill the memory."""
-    shed = ("obs", "last_action", "action", "final_obs", "context")
+    shed = ("obs", "last_action", "action", "final_obs", "context", "achieved")
     return replace(rollout, **{name: getattr(rollout, name)[..., :0].clone() for name in shed})
 
 

@@ -1,7 +1,8 @@
 """Push an object on the floor to a place: the reward is that of its distance, with a little for being at the object.
 
 The goal is the command signal `object_pos_goal`, in the plane. What `goal_reward` gives is earned whatever the arm
-does; the share for the approach fills up what is missing, so reaching the goal is worth 1 with or without it.
+does; the share for the approach fills up what is missing, so reaching the goal is worth 1 with or without it. A sparse
+reward has no such share.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from robots.goals import GoalReward, Sector, distance_between
+from robots.goals import Goal, GoalReward, Sector, distance_between
 from robots.rewards import tolerance
 from robots.rotation import IDENTITY
 from robots.task import Signals, Start, Task
@@ -36,6 +37,11 @@ class Push(Task):
     def signals(self, joints: int) -> dict[str, int]:
         """Where the object should be [m, world x and y]."""
         return {"object_pos_goal": 2}
+
+    def goal(self) -> Goal | None:
+        """Return the place of the object, where that alone is paid for."""
+        whole = self.goal_reward.sparse or self.approach_share == 0
+        return self.goal_reward.goal("object_pos_goal") if whole else None
 
     def begin(self, rng: np.random.Generator, robot: RobotView) -> PushEpisode:
         """Draw where the object lies, where it should go, and where the joints start."""
@@ -62,7 +68,6 @@ class PushEpisode:
     def __init__(self, task: Push, goal: list[float], start: Start, horizon: int) -> None:
         self.start = start
         self.horizon = horizon
-        self.goal_signal = "object_pos_goal"
         self._task, self._reward = task, task.goal_reward
         self._goal = goal
 
@@ -82,16 +87,12 @@ class PushEpisode:
         return self._reward.reached(self._distance(robot))
 
     def terminated(self, step: int, robot: RobotView) -> bool:
-        """Whether the episode is over for good: never."""
-        return False
+        """Whether the episode is over for good: at the goal, unless the object is to stay there."""
+        return self._reward.over(self._distance(robot))
 
     def achieved_goal(self, robot: RobotView) -> Sequence[float]:
         """Where the object is [m, world x and y]."""
         return robot.object_pos_world(self._task.object)[:2]
-
-    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Return the reward of object positions `[..., 2]` when `[..., 2]` were desired, without the approach."""
-        return self._reward.between(achieved, desired)
 
     def _distance(self, robot: RobotView) -> float:
         return distance_between(self.achieved_goal(robot), self._goal)

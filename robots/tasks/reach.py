@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import Field
 
-from robots.goals import GoalReward, Sector, distance_between
+from robots.goals import Goal, GoalReward, Sector, distance_between
 from robots.task import Signals, Start, Task
 from robots.view import RobotView
 
@@ -29,6 +29,10 @@ class Reach(Task):
         """Where the tool should be [m, world]."""
         return {"tool_pos_goal": 3}
 
+    def goal(self) -> Goal:
+        """Return the place of the tool."""
+        return self.goal_reward.goal("tool_pos_goal")
+
     def begin(self, rng: np.random.Generator, robot: RobotView) -> ReachEpisode:
         """Draw the goal and where the joints start."""
         goal = self.goals.draw(rng)
@@ -42,7 +46,6 @@ class ReachEpisode:
     def __init__(self, task: Reach, goal: list[float], start: Start, horizon: int) -> None:
         self.start = start
         self.horizon = horizon
-        self.goal_signal = "tool_pos_goal"
         self._tool, self._reward = task.tool, task.goal_reward
         self._goal = goal
 
@@ -59,16 +62,12 @@ class ReachEpisode:
         return self._reward.reached(self._distance(robot))
 
     def terminated(self, step: int, robot: RobotView) -> bool:
-        """Whether the episode is over for good: never, the goal is to be held."""
-        return False
+        """Whether the episode is over for good: at the goal, unless it is to be held."""
+        return self._reward.over(self._distance(robot))
 
     def achieved_goal(self, robot: RobotView) -> Sequence[float]:
         """Where the tool is [m, world]."""
         return robot.link_pos_world(self._tool)
-
-    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Return the reward of tool positions `[..., 3]` when `[..., 3]` were desired."""
-        return self._reward.between(achieved, desired)
 
     def _distance(self, robot: RobotView) -> float:
         return distance_between(robot.link_pos_world(self._tool), self._goal)

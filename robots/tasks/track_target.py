@@ -11,6 +11,7 @@ from operator import sub
 import numpy as np
 from pydantic import Field
 
+from robots.goals import Goal
 from robots.rewards import closeness, effort
 from robots.task import Signals, Start, Task
 from robots.view import RobotView
@@ -31,6 +32,13 @@ class TrackTarget(Task):
         """Where every joint should be."""
         return {"joint_pos_target": joints}
 
+    def goal(self) -> Goal | None:
+        """Return where the joints should be, where effort is free."""
+        return Goal("joint_pos_target", self._closeness) if self.effort_weight == 0 else None
+
+    def _closeness(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
+        return np.exp(-self.sharpness * (achieved - desired) ** 2).mean(-1)
+
     def begin(self, rng: np.random.Generator, robot: RobotView) -> TrackTargetEpisode:
         """Draw one episode: its targets and where the joints start."""
         steps, hold_steps = self.horizon(robot.control_dt), max(1, round(self.hold_time / robot.control_dt))
@@ -50,7 +58,6 @@ class TrackTargetEpisode:
     ) -> None:
         self.start = start
         self.horizon = steps
-        self.goal_signal = "joint_pos_target"
         self._sharpness, self._effort_weight = task.sharpness, task.effort_weight
         self._success_error = task.success_error
         self._targets = targets
@@ -77,10 +84,6 @@ class TrackTargetEpisode:
     def achieved_goal(self, robot: RobotView) -> Sequence[float]:
         """Where the joints are."""
         return robot.joint_pos
-
-    def goal_reward(self, achieved: np.ndarray, desired: np.ndarray) -> np.ndarray:
-        """Return the closeness of `[..., joints]` to `[..., joints]`, without the effort."""
-        return np.exp(-self._sharpness * (achieved - desired) ** 2).mean(-1)
 
     def _errors(self, step: int, robot: RobotView) -> list[float]:
         return list(map(sub, robot.joint_pos, self._target(step - 1)))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from domain_rand.randomizer import keyed_rng
-from robots.trial import TrialWorlds
+from robots.trial import TrialStep, TrialWorlds
 from sdk.rl.between_episodes import Adaptation
 from sdk.rl.distributions import distribution, exploration_noise
 
@@ -37,7 +37,7 @@ class Rollout:
     `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
     what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly
     followed, also where an episode ended. `luck` is the noise in a policy's memory that its step used, `[T, N, 0]`
-    where it draws none.
+    where it draws none. `achieved` is what a step was judged by, `[T, N, 0]` where a task has no goal.
     """
 
     obs: Tensor
@@ -53,10 +53,11 @@ class Rollout:
     success: Tensor
     context: Tensor
     luck: Tensor = field(default_factory=lambda: torch.empty(0))
+    achieved: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def __post_init__(self) -> None:
-        if self.luck.numel() == 0:
-            self.luck = self.obs.new_empty(*self.obs.shape[:2], 0)
+        nothing = self.obs.new_empty(*self.obs.shape[:2], 0)
+        self.luck, self.achieved = (x if x.numel() else nothing for x in (self.luck, self.achieved))
 
     def trials(self, index: Tensor) -> Rollout:
         """Return the trials (columns) at `index`."""
@@ -110,7 +111,7 @@ def collect(
         action, log_prob, carry = act(policy, inputs, carry, exploring)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
-        rows.append((*inputs, action, log_prob, *map(_tensor, outcome), _luck(policy, carry)))
+        rows.append((*inputs, action, log_prob, *map(_tensor, outcome), _luck(policy, carry), _achieved(result)))
         carry = adaptation.after(inputs[0], action, _tensor(result.reward), _tensor(result.episode_start), carry)
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
@@ -118,7 +119,7 @@ def collect(
         last_action = torch.where(started, rest, _tensor(result.sent_action))
         last_reward = _tensor(result.reward if result.told_reward is None else result.told_reward)[:, None]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    columns.insert(-1, _tensor(context).expand(steps, -1, -1))
+    columns.insert(-2, _tensor(context).expand(steps, -1, -1))
     return Rollout(*columns)
 
 
@@ -150,6 +151,10 @@ def _luck(policy: ActingPolicy, carry: Carry) -> Tensor:
     """Return the noise `[N, Z]` in the memory that a step has just used; nothing where a policy draws none."""
     used: Callable[[Carry], Tensor] | None = getattr(policy, "luck", None)
     return torch.empty(0) if used is None else used(carry)
+
+
+def _achieved(result: TrialStep) -> Tensor:
+    return torch.empty(0) if result.achieved is None else _tensor(result.achieved)
 
 
 def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:

@@ -70,13 +70,13 @@ class TaskReplay:
 
     def draw(self, count: int, rng: np.random.Generator) -> Steps:
         """Return `count` steps `[count]`, all that are kept being equally likely."""
-        played = np.fromiter((slot for _, slot in self._played), np.int64)
-        return self._at(played[rng.integers(0, len(played), count)], rng)
+        return self._at(*self._places(count, rng))
 
     def draw_of(self, tasks: list[bytes], count: int, rng: np.random.Generator) -> Steps:
         """Return `count` steps of each task, `[count, tasks]`."""
         slots = [self._slots[task] for task in tasks]
-        return self._at(np.stack([np.array(s)[rng.integers(0, len(s), count)] for s in slots], 1), rng)
+        chosen = np.stack([np.array(s)[rng.integers(0, len(s), count)] for s in slots], 1)
+        return self._at(chosen, self._times(chosen, rng))
 
     def draw_read(self, tasks: list[bytes], count: int, rng: np.random.Generator) -> Steps:
         """Return steps of each task whose outcome the policy read, `[count, tasks]`, none of them twice.
@@ -97,7 +97,7 @@ class TaskReplay:
         """Return the trials in the order they were played; nothing when there are none."""
         if self._steps is None:
             return {}
-        order = torch.tensor([slot for _, slot in self._played])
+        order = self._order()
         return {name: column[order] for name, column in self._steps._asdict().items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -140,9 +140,22 @@ class TaskReplay:
             del self._slots[task]
         self._free.append(slot)
 
-    def _at(self, slots: np.ndarray, rng: np.random.Generator) -> Steps:
+    def _order(self) -> Tensor:
+        """Slots of the trials in the order they were played."""
+        return torch.tensor([slot for _, slot in self._played])
+
+    def _places(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw slots and times `[count]` of steps, all that are kept being equally likely."""
+        played = self._order().numpy()
+        slots = played[rng.integers(0, len(played), count)]
+        return slots, self._times(slots, rng)
+
+    def _times(self, slots: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         assert self._steps is not None
-        time = rng.integers(0, self._steps.reward.shape[1], slots.shape)
+        return rng.integers(0, self._steps.reward.shape[1], slots.shape)
+
+    def _at(self, slots: np.ndarray, time: np.ndarray) -> Steps:
+        assert self._steps is not None
         index = torch.from_numpy(slots), torch.from_numpy(time)
         return Steps(*(column[index] for column in self._steps))
 

@@ -10,6 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from domain_rand.parameters import TABLE
+from robots.goals import place_of
 from robots.robot_env import RobotEnv
 from robots.spec import ROBOTS, RobotFile, robot_names
 from robots.task import GoalEpisode
@@ -78,12 +79,20 @@ def test_every_quantity_is_read_as_written_and_nominal_comes_back(env: RobotEnv)
             assert robot.read(*place) == pytest.approx(nominal, abs=1e-12), place
 
 
-def test_a_goal_is_a_command_signal_and_reaching_it_is_best(env: RobotEnv) -> None:
-    env.reset(seed=0)
-    episode = env.episode
-    if not isinstance(episode, GoalEpisode):
+def test_a_goal_is_shown_and_all_that_is_paid_for_and_reaching_it_is_best(env: RobotEnv) -> None:
+    goal = env.task.goal()
+    if goal is None:
         pytest.skip("no goal")
-    goal = np.array(episode.command_signals(0, env.robot.view)[episode.goal_signal])
-    achieved = np.array(episode.achieved_goal(env.robot.view))
-    assert goal.shape == achieved.shape == (env.contract.signals[-1].size,)
-    assert episode.goal_reward(goal, goal) >= episode.goal_reward(achieved, goal)
+    env.reset(seed=0)
+    assert isinstance(env.episode, GoalEpisode)
+    shown = place_of(goal.signal, env.contract)
+    rng = np.random.default_rng(0)
+    for step in range(STEPS):
+        desired = np.array(env.episode.command_signals(step, env.robot.view)[goal.signal])
+        observed, reward, terminated, *_ = env.step(rng.uniform(-1, 1, env.action_space.shape).astype(np.float32))
+        achieved = np.array(env.achieved_goal)
+        assert goal.reward(achieved, desired) == pytest.approx(reward)
+        assert bool(goal.ends(achieved, desired)) is terminated
+        assert goal.reward(desired, desired) >= reward
+    now = env.episode.command_signals(STEPS, env.robot.view)[goal.signal]
+    assert observed[shown] == pytest.approx(np.array(now, dtype=np.float32))

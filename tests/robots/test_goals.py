@@ -38,6 +38,11 @@ def test_relabelled_goals_earn_what_the_simulation_gives(reward: GoalReward, axe
     one_by_one = [reward.of(distance_between(a, d)) for a, d in zip(achieved, desired, strict=True)]
     assert reward.between(achieved, desired) == pytest.approx(one_by_one)
     assert reward.between(achieved[:, None], desired).shape == (50, 50)
+    ending = reward.model_copy(update={"ends_episode": True, "success_distance": 0.2})
+    over = [ending.over(distance_between(a, d)) for a, d in zip(achieved, desired, strict=True)]
+    assert 0 < sum(over) < 50
+    assert ending.over_between(achieved, desired).tolist() == over
+    assert not reward.over_between(achieved, desired).any()
 
 
 @pytest.mark.parametrize("reward", REWARDS, ids=["dense", "sparse"])

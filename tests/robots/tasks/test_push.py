@@ -23,9 +23,12 @@ def seen(puck: tuple[float, float] = (0.0, 0.0), tool: tuple[float, float, float
     )
 
 
+def settled(**settings: Any) -> Push:
+    return Push(tool="tip", places=SECTOR, **settings)
+
+
 def drawn(seed: int = 0, **settings: Any) -> PushEpisode:
-    task = Push(tool="tip", places=SECTOR, **settings)
-    return task.begin(np.random.default_rng(seed), seen())
+    return settled(**settings).begin(np.random.default_rng(seed), seen())
 
 
 def goal_of(episode: PushEpisode) -> tuple[float, float]:
@@ -60,14 +63,21 @@ def test_being_at_the_object_fills_up_some_of_what_is_missing() -> None:
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_an_achieved_goal_would_have_been_a_success(sparse: bool) -> None:
-    episode = drawn(goal_reward=GoalReward(sparse=sparse))
+    reward = GoalReward(sparse=sparse)
+    episode, goal = drawn(goal_reward=reward, approach_share=0), settled(goal_reward=reward, approach_share=0).goal()
     assert isinstance(episode, GoalEpisode)
+    assert goal is not None
     assert tuple(episode.achieved_goal(seen((0.5, 0.1)))) == (0.5, 0.1)
     achieved, desired = np.array([0.5, 0.1]), np.array(goal_of(episode))
-    best = episode.goal_reward(achieved, achieved)
+    best = goal.reward(achieved, achieved)
     assert best == episode.reward(1, seen(goal_of(episode))) == (0.0 if sparse else 1.0)
     assert episode.success(1, seen(goal_of(episode)))
-    assert episode.goal_reward(achieved, desired) == pytest.approx(episode.reward(1, seen((0.5, 0.1))))
+    assert goal.reward(achieved, desired) == pytest.approx(episode.reward(1, seen((0.5, 0.1))))
+
+
+def test_what_is_also_paid_for_the_approach_is_not_paid_by_its_goal_alone() -> None:
+    assert settled().goal() is None
+    assert settled(goal_reward=GoalReward(sparse=True)).goal() is not None
 
 
 def test_a_sparse_reward_says_nothing_about_the_approach() -> None:

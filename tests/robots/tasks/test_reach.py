@@ -18,9 +18,12 @@ def seen(tool: list[float] | None = None) -> Any:
     return SimpleNamespace(control_dt=0.02, joint_count=7, link_pos_world=lambda link: {"tip": tool}[link])
 
 
+def settled(**settings: Any) -> Reach:
+    return Reach(tool="tip", goals=SECTOR, **settings)
+
+
 def drawn(seed: int = 0, **settings: Any) -> ReachEpisode:
-    task = Reach(tool="tip", goals=SECTOR, **settings)
-    return task.begin(np.random.default_rng(seed), seen())
+    return settled(**settings).begin(np.random.default_rng(seed), seen())
 
 
 def goal_of(episode: ReachEpisode) -> list[float]:
@@ -48,9 +51,18 @@ def test_the_reward_is_that_of_the_tool_s_distance() -> None:
 def test_an_achieved_goal_would_have_been_a_success(sparse: bool) -> None:
     episode = drawn(goal_reward=GoalReward(sparse=sparse))
     assert isinstance(episode, GoalEpisode)
+    goal = settled(goal_reward=GoalReward(sparse=sparse)).goal()
     achieved = np.array(episode.achieved_goal(seen([0.4, 0.1, 0.5])))
-    best = episode.goal_reward(achieved, achieved)
+    best = goal.reward(achieved, achieved)
     assert best == episode.reward(1, seen(goal_of(episode))) == (0.0 if sparse else 1.0)
-    assert episode.goal_reward(achieved, np.array(goal_of(episode))) == pytest.approx(
-        episode.reward(1, seen([0.4, 0.1, 0.5]))
-    )
+    assert goal.reward(achieved, np.array(goal_of(episode))) == pytest.approx(episode.reward(1, seen([0.4, 0.1, 0.5])))
+
+
+def test_a_goal_may_end_an_episode_instead_of_being_held() -> None:
+    reward = GoalReward(sparse=True, ends_episode=True)
+    episode, goal = drawn(goal_reward=reward), settled(goal_reward=reward).goal()
+    x, y, z = desired = goal_of(episode)
+    for tool, over in (([x, y, z + 0.04], True), ([x, y, z + 0.06], False)):
+        assert episode.terminated(1, seen(tool)) is over
+        assert bool(goal.ends(np.array(tool), np.array(desired))) is over
+        assert not settled().goal().ends(np.array(tool), np.array(desired))

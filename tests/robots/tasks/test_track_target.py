@@ -77,8 +77,11 @@ def test_a_goal_earns_what_reaching_it_would_have_earned() -> None:
     episode = drawn(TrackTarget(sharpness=4.0), joints=2)
     assert isinstance(episode, GoalEpisode)
     assert episode.achieved_goal(seen([0.3, 0.4])) == [0.3, 0.4]
-    rewards = episode.goal_reward(np.array([[1.0, 0.5], [1.0, 1.0]]), np.array([1.0, 1.0]))
+    goal = TrackTarget(sharpness=4.0, effort_weight=0.0).goal()
+    assert goal is not None
+    rewards = goal.reward(np.array([[1.0, 0.5], [1.0, 1.0]]), np.array([1.0, 1.0]))
     assert rewards == pytest.approx([(1 + exp(-1)) / 2, 1.0])
+    assert TrackTarget(effort_weight=0.1).goal() is None
 
 
 def test_an_unknown_setting_names_the_nearest() -> None:
