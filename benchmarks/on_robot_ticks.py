@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.on_robot_loop import TableRobot, drive_table, one_core
 from export.bundle import Bundle
-from export.certificate import ColdStart, TickTimes
+from export.certificate import ColdStart, LoopTimes, TickTimes
+from export.certify import LOOP_RATE
 from export.cold_start import KINDS, cold_start
+from export.control_loop import TableRobot, deadlines, drive_table
 from export.latency import measure, peer_ticks
-from export.runtime.report import RunReport
 from sdk.results import Row, at_most, measured
 
 ROUNDS, TICKS, PACED_TICKS, PERIOD = 7, 1500, 100, 0.01
 LOOP_TICKS = 500
 """Over before the recorder's thread first writes: back to back there is no pause in which it could."""
 
-LOOP_DT, LOOP_SECONDS = 0.002, 60.0
+LOOP_SECONDS = 60.0
 NUMPY_BAR, TORCH_BAR, PACED_TORCH_BAR = 1.0, 1 / 3, 1 / 2
 """Largest p50 of a tick, of that of the same network in NumPy and in torch."""
 
@@ -108,25 +108,20 @@ def start_rows(bundle: Path, rounds: int = ROUNDS) -> list[Row]:
 
 def loop_rows(bundle: Bundle, seconds: float = LOOP_SECONDS) -> list[Row]:
     """Run the loop at 500 Hz on one core and count what came too late."""
-    with tempfile.TemporaryDirectory() as folder, one_core():
-        robot, report = drive_table(
-            bundle, Path(folder) / "loop.npz", ticks=round(seconds / LOOP_DT), period=LOOP_DT, control_dt=LOOP_DT
-        )
-    return deadline_rows(robot, report)
+    return deadline_rows(deadlines(bundle, seconds, LOOP_RATE))
 
 
-def deadline_rows(robot: TableRobot, report: RunReport) -> list[Row]:
+def deadline_rows(loop: LoopTimes) -> list[Row]:
     """Turn a paced run into rows: late commands, whose fault they were, and how long ticks took."""
-    times, own = report.latency_undisturbed, robot.late - robot.late_by_scheduler
-    periods = report.ticks + report.skipped_readings
+    clean, own = "µs, interrupted ticks left out", loop.late - loop.late_by_scheduler
     return [
-        measured("loop/late", robot.late, f"of {report.ticks} commands", by_scheduler=robot.late_by_scheduler),
+        measured("loop/late", loop.late, f"of {loop.ticks} commands", by_scheduler=loop.late_by_scheduler),
         measured("loop/late_by_itself", own, "commands, neither woken late nor interrupted"),
-        measured("loop/skipped", report.skipped_readings, f"of {periods} periods"),
-        measured("loop/interrupted", report.preempted_ticks, f"of {report.ticks} ticks"),
-        measured("loop/p50", times.percentile(50), "µs, interrupted ticks left out", all=report.latency.percentile(50)),
-        measured("loop/p99", times.percentile(99), "µs, interrupted ticks left out", all=report.latency.percentile(99)),
-        measured("loop/longest", times.max_us, "µs, interrupted ticks left out", all=report.latency.max_us),
+        measured("loop/skipped", loop.skipped, f"of {loop.periods} periods"),
+        measured("loop/interrupted", loop.interrupted, f"of {loop.ticks} ticks"),
+        measured("loop/p50", loop.clean_p50, clean, all=loop.p50),
+        measured("loop/p99", loop.clean_p99, clean, all=loop.p99),
+        measured("loop/longest", loop.clean_longest, clean, all=loop.longest),
     ]
 
 

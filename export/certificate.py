@@ -43,6 +43,29 @@ class ColdStart(Schema):
     memory_mb: float | None = Field(description="unknown where the system does not say")
 
 
+class LoopTimes(Schema):
+    """The whole loop at `rate` [Hz] on one core: of so many periods, which got no command in time, and why.
+
+    `skipped` periods got none, `late` ones of the `ticks` that were driven got it after their end; of these
+    `late_by_scheduler` woke late or were interrupted. Times from reading to command [µs]; `clean_*` leave out the
+    `interrupted` ticks.
+    """
+
+    rate: float = Field(gt=0)
+    periods: int = Field(gt=0)
+    ticks: int = Field(gt=0)
+    skipped: int = Field(ge=0)
+    late: int = Field(ge=0)
+    late_by_scheduler: int = Field(ge=0)
+    interrupted: int = Field(ge=0)
+    p50: float = Field(ge=0)
+    p99: float = Field(ge=0)
+    longest: float = Field(ge=0)
+    clean_p50: float = Field(ge=0)
+    clean_p99: float = Field(ge=0)
+    clean_longest: float = Field(ge=0)
+
+
 class Certificate(Schema):
     """One measurement of a bundle. It speaks of its machine and date, of no other."""
 
@@ -50,6 +73,7 @@ class Certificate(Schema):
     machine: Machine
     ticks: tuple[TickTimes, ...]
     starts: tuple[ColdStart, ...]
+    loop: LoopTimes | None = None
 
 
 def this_machine() -> Machine:

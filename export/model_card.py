@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from domain_rand.distributions import Distribution, Mixture
 from domain_rand.randomizer import Entry
+from export.certificate import LoopTimes
 from export.manifest import Manifest
 
 
@@ -122,6 +123,18 @@ def _certificate(m: Manifest) -> str:
         + _table(("tick", "how", "p50 [µs]", "p99 [µs]", "p99 of all [µs]"), ticks)
         + "\n\n"
         + _table(("fresh process", "first action [s]", "memory [MB]"), starts)
+        + _loop(c.loop)
+    )
+
+
+def _loop(loop: LoopTimes | None) -> str:
+    """What the whole loop missed; nothing where it was not run."""
+    if loop is None:
+        return ""
+    return (
+        f"\n\nThe whole loop, {loop.rate:g} times a second on one core: of {loop.periods} periods {loop.skipped} were "
+        f"skipped and {loop.late} got their command late, {loop.late_by_scheduler} of these by the scheduler; "
+        f"p99 {loop.clean_p99:.0f} µs, without {loop.interrupted} interrupted ticks."
     )
 
 

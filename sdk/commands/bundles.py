@@ -120,16 +120,18 @@ def bench(
     bundle: BundlePath,
     ticks: Annotated[int, typer.Option(min=50, help="Ticks back to back, of each kind.")] = 5000,
     paced_ticks: Annotated[int, typer.Option(min=50, help="Ticks at the control rate, of each kind.")] = 500,
+    loop_seconds: Annotated[float, typer.Option(min=0, help="How long the whole loop runs at 500 Hz; 0: not.")] = 60.0,
     certify: Annotated[bool, typer.Option("--certify", help="Write the figures into the bundle; sign after.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Time a bundle on this machine beside an identity graph, NumPy and torch; and its start from nothing."""
+    """Time a bundle on this machine beside an identity graph, NumPy and torch; its start; deadlines of the loop."""
     from export.bundle import read_bundle
     from export.certify import certify as certify_
     from export.certify import measure_certificate
 
     with err.status("timing"):
-        certificate, absent = measure_certificate(bundle, ticks=ticks, paced_ticks=paced_ticks)
+        counts = {"ticks": ticks, "paced_ticks": paced_ticks}
+        certificate, absent = measure_certificate(bundle, **counts, loop_seconds=loop_seconds)
     signed = read_bundle(bundle).signature is not None
     if certify:
         certify_(bundle, certificate)
@@ -177,5 +179,7 @@ def _print_bench(certificate: Certificate, absent: dict[str, str]) -> None:
     title = f"ticks [µs] on {machine.cpu}, {certificate.date}; clean: without those the scheduler interrupted"
     table(title, [tick.plain() for tick in certificate.ticks])
     table("from nothing to the first action", [start.plain() for start in certificate.starts])
+    if certificate.loop is not None:
+        table("the whole loop on one core: deadlines, and times [µs]", [certificate.loop.plain()])
     for name, reason in absent.items():
         out.print(f"absent: {name}: {reason}", highlight=False)

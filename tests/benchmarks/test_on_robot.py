@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from time import sleep
 
 import numpy as np
 import pytest
@@ -13,11 +12,11 @@ from benchmarks import on_robot_clients, on_robot_install
 from benchmarks.on_robot_clients import NoClient, client_rows
 from benchmarks.on_robot_install import heavy, runtime_modules, size_mb
 from benchmarks.on_robot_line import DROP, PHASES, Dropped, drop_rows, faults, outcome_rows, outside_contract
-from benchmarks.on_robot_loop import TABLE, TableRobot, drive_table, readings
 from benchmarks.on_robot_ticks import Round, deadline_rows, overhead_rows, ratio_rows
 from benchmarks.on_robot_widths import wide_bundle
 from export.bundle import Bundle
-from export.certificate import TickTimes
+from export.certificate import LoopTimes, TickTimes
+from export.control_loop import drive_table
 from robots.recordings.files import read_recording
 from robots.twin.faults import Faults
 from robots.twin.scored import ScoredTrials
@@ -36,64 +35,11 @@ def by_name(rows: list[Row]) -> dict[str, Row]:
     return {row.name: row for row in rows}
 
 
-def test_the_table_robot_is_driven_by_the_whole_loop(bundle: Bundle, tmp_path: Path) -> None:
-    robot, report = drive_table(bundle, tmp_path / "a.npz", ticks=300)
-    assert (report.ticks, report.refused_readings, report.skipped_readings) == (300, 0, 0)
-    assert [change.state for change in report.states] == ["disabled", "ramp", "active", "disabled"]
-    assert len(robot.turns_us) == 300
-    recording = read_recording(tmp_path / "a.npz")
-    assert (len(recording), outside_contract(recording)) == (300, 0)
-
-
-def test_no_reading_is_like_the_next() -> None:
-    table = readings(CONTRACT)
-    values = np.array([[value for signal in row.values() for value in signal] for row in table])
-    assert values.shape == (TABLE, CONTRACT.obs_size)
-    assert (np.diff(values, axis=0) != 0).all()
-
-
-def test_another_control_period_is_the_contract_s(bundle: Bundle, tmp_path: Path) -> None:
-    robot, report = drive_table(bundle, tmp_path / "a.npz", ticks=50, period=0.005, control_dt=0.005)
-    assert robot.features.control_dt == 0.005
-    assert report.ticks + report.skipped_readings >= 50
-    assert report.seconds >= 0.245
-
-
-def test_what_is_late_does_not_end_the_run(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(TableRobot, "_next_period", lambda robot: robot._sequence + 3)
-    _, report = drive_table(bundle, tmp_path / "a.npz", ticks=300)
-    assert report.completed
-    assert report.missed_deadlines >= 200
-
-
-def test_a_slow_policy_is_late_by_itself_and_a_late_start_is_the_scheduler_s() -> None:
-    robot = TableRobot(CONTRACT, 10, 0.1)
-    robot.read()
-    sleep(0.12)
-    robot.write({"shoulder": 0.0})
-    assert robot.late == 1
-    robot.read()
-    robot.write({"shoulder": 0.0})
-    assert robot.late == 1
-    robot.read()
-    robot._woke_late = True
-    sleep(0.12)
-    robot.write({"shoulder": 0.0})
-    assert (robot.late, robot.late_by_scheduler >= 1) == (2, True)
-
-
-def test_a_reading_not_fetched_is_skipped() -> None:
-    robot = TableRobot(CONTRACT, 100, 0.01)
-    first = robot.read().sequence
-    sleep(0.05)
-    assert robot.read().sequence >= first + 4
-
-
-def test_deadlines_become_rows(bundle: Bundle, tmp_path: Path) -> None:
-    robot, report = drive_table(bundle, tmp_path / "a.npz", ticks=20, period=0.005, control_dt=0.005)
-    robot.late, robot.late_by_scheduler = 5, 3
-    rows = by_name(deadline_rows(robot, report))
-    assert (rows["loop/late"].value, rows["loop/late_by_itself"].value) == (5, 2)
+def test_deadlines_become_rows() -> None:
+    times = dict.fromkeys(("p50", "p99", "longest", "clean_p50", "clean_p99", "clean_longest"), 10.0)
+    counts = {"periods": 21, "ticks": 20, "skipped": 1, "late": 5, "late_by_scheduler": 3, "interrupted": 4}
+    rows = by_name(deadline_rows(LoopTimes(rate=500.0, **counts, **times)))
+    assert (rows["loop/late"].value, rows["loop/late_by_itself"].value, rows["loop/skipped"].value) == (5, 2, 1)
 
 
 def one_round(graph: float, numpy: float, torch: float, loop: float) -> Round:

@@ -75,10 +75,11 @@ def test_looking_inside_needs_neither_torch_nor_onnx(bundle: Path) -> None:
 @pytest.mark.slow
 def test_a_certificate_is_written_only_on_demand(bundle: Path, simshift: Simshift) -> None:
     before = (bundle / MANIFEST).read_bytes()
-    counts = ("--ticks", "50", "--paced-ticks", "50")
+    counts = ("--ticks", "50", "--paced-ticks", "50", "--loop-seconds", "0.2")
     facts = json.loads(simshift("bench", bundle, *counts, "--json").out)
     assert {t["name"] for t in facts["ticks"]} == {"identity", "graph", "policy_step", "numpy", "torch"}
     assert {s["name"] for s in facts["starts"]} == {"simshift", "torch"}
+    assert facts["loop"]["periods"] >= 100
     assert (bundle / MANIFEST).read_bytes() == before
     simshift("keygen", bundle.parent / "a.key")
     simshift("sign", bundle, "--key", bundle.parent / "a.key")

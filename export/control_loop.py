@@ -1,4 +1,4 @@
-"""The whole control loop against a robot that costs nothing: what it adds to a session call, and what it misses.
+"""The whole control loop against a robot that costs nothing: what it adds to a session call, which deadlines it misses.
 
 Supervisor, policy and recorder are those of `simshift run`; only the robot is a table of readings.
 """
@@ -6,6 +6,7 @@ Supervisor, policy and recorder are those of `simshift run`; only the robot is a
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from time import perf_counter, perf_counter_ns, sleep
 import numpy as np
 
 from export.bundle import Bundle
+from export.certificate import LoopTimes
 from export.cold_start import middle_reading
 from export.runtime.latency import preemptions
 from export.runtime.loop import run_loop
@@ -125,6 +127,35 @@ def drive_table(
     if not report.completed:
         raise RuntimeError(f"the loop ended by itself: {report.stopped}")
     return robot, report
+
+
+def deadlines(bundle: Bundle, seconds: float, rate: float) -> LoopTimes:
+    """Run the loop `rate` times a second, recording, on one core of this machine; count what comes too late."""
+    with tempfile.TemporaryDirectory() as folder, one_core():
+        robot, report = drive_table(
+            bundle, Path(folder) / "loop.npz", ticks=round(seconds * rate), period=1 / rate, control_dt=1 / rate
+        )
+    return loop_times(robot, report, rate)
+
+
+def loop_times(robot: TableRobot, report: RunReport, rate: float) -> LoopTimes:
+    """Sum a paced run up."""
+    clean = report.latency_undisturbed
+    return LoopTimes(
+        rate=rate,
+        periods=report.ticks + report.skipped_readings,
+        ticks=report.ticks,
+        skipped=report.skipped_readings,
+        late=robot.late,
+        late_by_scheduler=robot.late_by_scheduler,
+        interrupted=report.preempted_ticks,
+        p50=report.latency.percentile(50),
+        p99=report.latency.percentile(99),
+        longest=report.latency.max_us,
+        clean_p50=clean.percentile(50),
+        clean_p99=clean.percentile(99),
+        clean_longest=clean.max_us,
+    )
 
 
 @contextmanager
