@@ -20,6 +20,9 @@ def identify(
     to: Annotated[Path, typer.Option("--to", "-o", help="The posterior, as a randomization.yaml.")] = Path(
         "posterior.yaml"
     ),
+    train_in: Annotated[
+        Path | None, typer.Option(help="Also copy the robot's folder into this one, with the posterior as its worlds.")
+    ] = None,
     columns: Columns = None,
     validation: Annotated[
         list[Path] | None, typer.Option(help="Logs to judge by; default: a quarter of the others. Repeatable.")
@@ -39,10 +42,12 @@ def identify(
     kl: Annotated[float, typer.Option(help="SimOpt: largest step from the prior [nats].")] = 2.0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 1,
     seed: Seed = 0,
+    assess: Annotated[bool, typer.Option("--assess", help="Only say what the logs can tell; no fit.")] = False,
     as_json: Json = False,
 ) -> None:
     """Identify a robot's worlds from its logs: what they tell, the posterior as YAML, a picture of its forecast."""
-    from sdk.identify.files import identify_files
+    from sdk.identify import run
+    from sdk.identify.files import assessment, task_of, write
     from sdk.identify.settings import Settings
     from sdk.progress import spinner
 
@@ -50,11 +55,26 @@ def identify(
         {"method": method, "horizon": horizon, "segments": segments, "evaluations": evaluations, "kl": kl}
         | {"particles": particles, "epsilon": epsilon, "jobs": jobs, "seed": seed}
     )
+    task = task_of(robot, logs, columns, validation or [], prior, only or [], hold or [])
     with spinner(f"identify {robot}", err) as report:
-        facts = identify_files(
-            robot, logs, to, settings, columns, validation or [], prior, only or [], hold or [], report
-        )
-    show(facts, as_json, lambda: _print(facts))
+        if assess:
+            told = assessment(run.assess(task, settings, report))
+        else:
+            facts = write(run.identify(task, settings, report), robot, to, train_in)
+    if assess:
+        show(told, as_json, lambda: _print_assessment(told))
+    else:
+        show(facts, as_json, lambda: _print(facts))
+
+
+def _print_assessment(facts: dict[str, Any]) -> None:
+    table("share of the prior's spread left, the others known and unknown", facts["parameters"])
+    _print_pairs(facts)
+
+
+def _print_pairs(facts: dict[str, Any]) -> None:
+    for pair in facts["pairs"]:
+        say(f"! {' and '.join(pair['pair'])} hide each other (correlation {pair['correlation']:.2f})")
 
 
 def _print(facts: dict[str, Any]) -> None:
@@ -64,8 +84,7 @@ def _print(facts: dict[str, Any]) -> None:
         say(f"! {name}: the logs tell nothing about it; it keeps its prior")
     rows = [{**row, "prior": row["prior"]} for row in facts["parameters"]]
     table("posterior: mean, standard deviation, 5 and 95 %", rows)
-    for pair in facts["pairs"]:
-        say(f"! {' and '.join(pair['pair'])} hide each other (correlation {pair['correlation']:.2f})")
+    _print_pairs(facts)
     judged = facts["validation"]
     table(
         f"error {facts['settings']['horizon']:g} s ahead on {judged['segments']} validation segments [rad]",
@@ -78,3 +97,5 @@ def _print(facts: dict[str, Any]) -> None:
     say(f"The 90 % band holds {judged['covered']:.0%} of what was measured.")
     say(f"{facts['simulations']} simulations of {facts['segments']} segments, {facts['wall_s']:.0f} s.")
     say(f"Posterior: {facts['posterior_file']}, picture: {facts['picture']}")
+    if "robot_folder" in facts:
+        say(f"Next: simshift train rl2 --set robot={facts['robot_folder']}")

@@ -2,54 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from domain_rand.narrowing.information import Information
 from domain_rand.randomizer import Randomization
+from domain_rand.schema import ConfigError
 from robots.identification.segments import Run
 from robots.logbook.inspect import columns_for
 from robots.logbook.reading import read_runs
 from robots.logbook.split import split
 from robots.logbook.tables import READERS
-from robots.spec import RobotSpec, load_robot
-from sdk.identify.run import Task, identify
-from sdk.identify.settings import Settings
+from robots.spec import RobotSpec, load_robot, robot_folder
+from sdk.identify.picture import draw
+from sdk.identify.run import Identification, Task
 
 
-def identify_files(
+def task_of(
     robot: str,
     logs: Sequence[Path],
-    to: Path,
-    settings: Settings,
     columns: Path | None = None,
     validation: Sequence[Path] = (),
     prior: Path | None = None,
     only: Sequence[str] = (),
     hold: Sequence[str] = (),
-    report: Callable[[str, int], None] = lambda what, calls: None,
-) -> dict[str, Any]:
-    """Identify, write the posterior to `to` and its picture beside it; returns plain facts. Raises `ConfigError`."""
-    spec, own = load_robot(robot)
-    randomization = own if prior is None else Randomization.load(prior)
-    learnt = _logs(spec, logs, columns)
-    judged = _logs(spec, validation, columns)
-    train, kept = (learnt, judged) if judged else split(learnt)
-    runs = [Run(log) for log in train], [Run(log) for log in kept]
-    found = identify(Task(spec, randomization, *runs, tuple(only), tuple(hold)), settings, report)
-    from sdk.identify.picture import draw
+) -> Task:
+    """Read what an identification needs; without runs for validation, some of the others are kept for it.
 
+    Raises `ConfigError`.
+    """
+    spec, own = load_robot(robot)
+    learnt, judged = _runs(spec, logs, columns), _runs(spec, validation, columns)
+    if not judged:
+        train, kept = split([run.log for run in learnt])
+        learnt, judged = [Run(log) for log in train], [Run(log) for log in kept]
+    randomization = own if prior is None else Randomization.load(prior)
+    return Task(spec, randomization, learnt, judged, tuple(only), tuple(hold))
+
+
+def write(found: Identification, robot: str, to: Path, train_in: Path | None = None) -> dict[str, Any]:
+    """Write the posterior to `to` and its picture beside it; returns the facts and where everything is.
+
+    `train_in` gets a copy of the robot's folder with the posterior as its worlds, for `simshift train --set robot=`.
+    """
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_text(found.randomization.to_yaml(), encoding="utf-8")
     picture = to.with_suffix(".png")
     draw(picture, found)
-    return {**found.facts, "posterior_file": str(to), "picture": str(picture)}
+    facts = {**found.facts, "posterior_file": str(to), "picture": str(picture)}
+    if train_in is not None:
+        facts["robot_folder"] = str(narrowed_robot(robot, found.randomization, train_in))
+    return facts
 
 
-def _logs(spec: RobotSpec, paths: Sequence[Path], columns: Path | None) -> list[Any]:
+def narrowed_robot(robot: str, randomization: Randomization, folder: Path) -> Path:
+    """Copy a robot's folder into `folder`, with these worlds as its `randomization.yaml`; returns where it lies.
+
+    Raises `ConfigError` where there is one already.
+    """
+    source = robot_folder(robot)
+    copy = folder / source.name
+    if copy.exists():
+        raise ConfigError(f"{copy}: is there already")
+    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "randomization.yaml").write_text(randomization.to_yaml(), encoding="utf-8")
+    return copy
+
+
+def assessment(information: Information) -> dict[str, Any]:
+    """Return what the logs can tell as plain facts: shares of the prior's spread left, and confounded pairs."""
+    rows = [
+        {"parameter": name, "verdict": information.verdict(name), "alone": float(alone), "together": float(together)}
+        for name, alone, together in zip(information.names, information.alone, information.together, strict=True)
+    ]
+    pairs = [{"pair": [a, b], "correlation": c} for a, b, c in information.pairs]
+    return {"parameters": rows, "pairs": pairs}
+
+
+def _runs(spec: RobotSpec, paths: Sequence[Path], columns: Path | None) -> list[Run]:
     mapped, _ = columns_for(spec, columns)
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
-    return [log for file in files for log in read_runs(file, mapped)]
+    return [Run(log) for file in files for log in read_runs(file, mapped)]
 
 
 def _inside(folder: Path) -> list[Path]:

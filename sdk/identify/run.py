@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from domain_rand.narrowing.information import Information
 from domain_rand.narrowing.prior import Prior
 from domain_rand.narrowing.written import written
 from domain_rand.randomizer import Randomization
@@ -63,6 +64,22 @@ class Identification:
         return written(self.points, self.prior)
 
 
+def assess(task: Task, settings: Settings, report: Report = lambda what, calls: None) -> Information:
+    """Return what the logs can tell of each parameter in the middle of its prior, before any fit.
+
+    Raises what `identify` raises.
+    """
+    bound, _ = _prepared(task, settings)
+    names, _ = _chosen(bound, task)
+    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, _Stage(report).count)
+    try:
+        return _before(
+            simulations, cut(task.train, settings.horizon, _dt(task), settings.segments), settings
+        ).information
+    finally:
+        simulations.close()
+
+
 def identify(task: Task, settings: Settings, report: Report = lambda what, calls: None) -> Identification:
     """Return the posterior over a robot's worlds given its logs.
 
@@ -72,15 +89,12 @@ def identify(task: Task, settings: Settings, report: Report = lambda what, calls
     start = time.monotonic()
     bound, warnings = _prepared(task, settings)
     names, left_out = _chosen(bound, task)
-    everything = Prior(bound, names)
     stage = _Stage(report)
-    simulations = Simulations(Model(task.spec, bound), everything, settings.jobs, stage.count)
+    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, stage.count)
     try:
-        train = cut(task.train, settings.horizon, task.spec.model.physics_dt, settings.segments)
+        train = cut(task.train, settings.horizon, _dt(task), settings.segments)
         stage.now = "what the logs can tell"
-        before = sensitivity(
-            lambda p: simulations(p, train), train.target, np.full(len(names), 0.5), names, settings.step
-        )
+        before = _before(simulations, train, settings)
         told = tuple(name for name in names if before.information.verdict(name) != "blind")
         if not told:
             raise ConfigError(
@@ -95,7 +109,7 @@ def identify(task: Task, settings: Settings, report: Report = lambda what, calls
         judged, nominal = _judged(simulations, task, found.points, estimate, settings)
     finally:
         simulations.close()
-    facts = _facts(prior, before, estimate, found)
+    facts = _facts(prior, estimate, found)
     facts |= {"robot": task.spec.contract.robot, "not_told": [name for name in names if name not in told]}
     facts |= {"left_out": left_out, "warnings": [*warnings, *found.warnings], "validation": summary(judged, nominal)}
     facts |= {"settings": settings.plain(), "train": _names(task.train), "judged_by": _names(task.validation)}
@@ -140,6 +154,17 @@ def _chosen(bound: Randomization, task: Task) -> tuple[tuple[str, ...], list[str
     return names, [name for name in bound.names if name not in names]
 
 
+def _dt(task: Task) -> float:
+    return task.spec.model.physics_dt
+
+
+def _before(simulations: Simulations, train: Segments, settings: Settings) -> Estimate:
+    """What the segments tell in the middle of the prior."""
+    names = simulations.prior.names
+    middle = np.full(len(names), 0.5)
+    return sensitivity(lambda points: simulations(points, train), train.target, middle, names, settings.step)
+
+
 def _estimated(simulations: Simulations, train: Segments, before: Estimate, settings: Settings) -> Estimate:
     names, target = simulations.prior.names, train.target
     start = np.array([before.point[before.information.names.index(name)] for name in names])
@@ -167,7 +192,7 @@ def _judged(
 ) -> tuple[Forecast, np.ndarray]:
     """Foretell the validation runs with worlds of the posterior, and with the robot as its files say."""
     rng = np.random.default_rng(settings.seed)
-    segments = cut(task.validation, settings.horizon, task.spec.model.physics_dt, 4 * settings.segments)
+    segments = cut(task.validation, settings.horizon, _dt(task), 4 * settings.segments)
     chosen = points[rng.permutation(len(points))[:JUDGES]]
     judged = forecast(simulations(chosen, segments), estimate.covariance, segments, rng)
     predictor = Predictor(task.spec, task.randomization)
@@ -177,7 +202,7 @@ def _judged(
         predictor.close()
 
 
-def _facts(prior: Prior, before: Estimate, estimate: Estimate, found: Posterior) -> dict[str, Any]:
+def _facts(prior: Prior, estimate: Estimate, found: Posterior) -> dict[str, Any]:
     values = np.array([list(prior.values(point).values()) for point in found.points])
     best = prior.values(estimate.point)
     rows = []

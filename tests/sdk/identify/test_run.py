@@ -107,13 +107,16 @@ def test_the_command_writes_posterior_and_picture(simshift: Simshift, tmp_path: 
     to = tmp_path / "out/posterior.yaml"
     options = ["--columns", tmp_path / "map.yaml", "--only", "payload_mass", "--only", "motor_delay", "--jobs", "2"]
     options += ["--segments", "12", "--evaluations", "10", "--particles", "20", "--json", "-o", to]
+    options += ["--train-in", tmp_path / "narrow"]
     done = simshift("identify", "servo_arm", "--logs", tmp_path / "run.csv", *options)
     assert done.code == 0, done.err
     facts = json.loads(done.out, parse_constant=pytest.fail)
     assert [row["parameter"] for row in facts["parameters"]] == ["motor_delay", "payload_mass"]
     assert facts["train"] == ["run/train"]
     assert to.with_suffix(".png").stat().st_size > 10_000
-    assert Randomization.load(to).parameters["payload_mass"].draw != WORLDS.parameters["payload_mass"].draw
+    posterior = Randomization.load(to)
+    assert posterior.parameters["payload_mass"].draw != WORLDS.parameters["payload_mass"].draw
+    assert load_robot(str(tmp_path / "narrow/servo_arm"))[1] == posterior
     wrong = simshift("identify", "servo_arm", "--logs", tmp_path / "run.csv", *options, "--only", "payload")
     assert wrong.code == 2
     assert "cannot identify 'payload'; did you mean 'payload_mass'" in " ".join(wrong.err.split())
