@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from domain_rand.schema import ConfigError, Schema, nearest, read_yaml, with_overrides
-from sdk.offdynamics.settings import RewardCorrection
+from sdk.offdynamics.settings import Dynamics, RewardCorrection
 from sdk.rl.ppo import PpoConfig
 
 CONFIGS = Path(__file__).parent / "configs"
@@ -47,6 +47,8 @@ class TrainConfig(Schema):
     seed: int = Field(default=0, ge=0)
     steps: int = Field(default=2_000_000, ge=1, description="control steps of experience in total")
     trials: int = Field(default=64, ge=1, description="trials collected for each update")
+    dynamics: Dynamics | None = Field(default=None, description="how a robot's worlds differ from those of its files")
+    start_from: str | None = Field(default=None, description="run whose policy and learner this one goes on with")
     worlds: int | None = Field(default=None, ge=1, description="different worlds to train in; none: always new ones")
     workers: int = Field(default=1, ge=0, description="processes that hold the robots; 0 = this process")
     robots: int = Field(default=64, ge=1, description="robots a process simulates side by side")
@@ -69,6 +71,13 @@ class TrainConfig(Schema):
         if toy is not None and info.data.get("task") is not None:
             raise ValueError(f"task is '{info.data['task']}', and only robots have tasks; leave it out")
         return toy
+
+    @field_validator("dynamics")
+    @classmethod
+    def _of_a_robot(cls, dynamics: Dynamics | None, info: ValidationInfo) -> Dynamics | None:
+        if dynamics is not None and info.data.get("robot") is None:
+            raise ValueError("only robots have dynamics; a toy has its settings")
+        return dynamics
 
     @field_validator("method")
     @classmethod

@@ -19,6 +19,7 @@ from sdk.engines.local import LocalEngine, build_policy, make_worlds
 from sdk.offdynamics.corrected import corrected
 from sdk.rl.learner import Learner
 from sdk.rl.rollout import Rollout
+from sdk.warm_start import take_over
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False, report: Re
     if config.reward_correction is not None:
         learner = corrected(learner, config, config.reward_correction, shape)
     run = RunFolder(folder) if resume else RunFolder.create(folder, config)
+    if config.start_from is not None and not run.has_checkpoint:
+        take_over(learner, Path(config.start_from))
     first = _restore(run, learner) if resume else 0
     total = iterations(config, shape)
     engine = LocalEngine(config)

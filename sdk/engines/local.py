@@ -19,6 +19,7 @@ from robots.simulated import Effect
 from robots.trial import RobotTrials, TrialWorlds, WorldShape
 from sdk.algos.base import Sizes, find_algorithm
 from sdk.config import TrainConfig
+from sdk.offdynamics.dynamics import changed_dynamics
 from sdk.rl.rollout import Rollout, collect
 from sdk.toys.base import make_toy
 
@@ -33,7 +34,9 @@ def make_worlds(
     """Build `size` of the run's worlds, robots or toys. Raises `ConfigError` for an effect that a toy cannot have."""
     if config.robot is not None:
         repeat = config.worlds if stream == "train" else None
-        return RobotTrials(config.robot, size, seed=seed, stream=stream, effect=effect, task=config.task, worlds=repeat)
+        drawn, extra = changed_dynamics(config, effect)
+        settings = {"seed": seed, "stream": stream, "effect": extra, "task": config.task, "worlds": repeat}
+        return RobotTrials(config.robot, size, randomization=drawn, **settings)  # type: ignore[arg-type]
     assert config.toy is not None
     if effect is not None:
         raise ConfigError(f"effect: the toy '{config.toy.name}' has no physics to disturb; valid: none")

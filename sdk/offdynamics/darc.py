@@ -18,13 +18,12 @@ as in the authors' code. Δr is then the residual, so that nothing about (s, a) 
 
 Deviations: inputs are (s, a, s′ − s, terminated), standardised by the source and clipped to ±5, their noise relative to
 that: a fixed noise on raw inputs hides what a short control period changes. Ending is part of the dynamics. Δr is
-clipped and weighted. Rows of the target train the classifiers only, never the policy.
+clipped and weighted. Rows of the target train the classifiers; the critics only with `in_batch`, as they were paid.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +34,8 @@ from torch.nn.functional import softplus
 from domain_rand.randomizer import keyed_rng
 from sdk.nn.layers import mlp
 from sdk.nn.normalizer import Normalizer
+from sdk.offdynamics.alarms import Alarms, common_alarms, reachable
+from sdk.offdynamics.kept_rows import KeptRows
 from sdk.offdynamics.settings import RewardCorrection
 from sdk.offdynamics.transitions import Transitions
 
@@ -91,33 +92,15 @@ def raw_inputs(rows: Transitions) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Alarms:
-    """What tells whether a correction can be trusted; Δr of the source's steps, accuracies on rows never trained on.
+class DarcAlarms(Alarms):
+    """Beside what every method tells: accuracies on rows never trained on, 0.5 where the domains look alike.
 
-    An accuracy of 0.5 means that the domains look alike to that classifier. `reachable` [nats] is how far Δr can fall
-    with so many target rows, were they all about one (s, a); `penalty_steps` and `penalty_episodes` what a whole clip
-    costs, in mean rewards of a step and of an episode.
+    `reachable` [nats] is how far Δr can fall with so many target rows, were they all about one (s, a).
     """
 
     accuracy_action: float
     accuracy_transition: float
-    delta_mean: float
-    delta_q05: float
-    delta_q95: float
-    clipped: float
-    target_rows: float
     reachable: float
-    penalty_steps: float
-    penalty_episodes: float
-
-    def metrics(self) -> dict[str, float]:
-        """Return the numbers by name, for a row of a run's metrics."""
-        return {f"correction_{name}": value for name, value in asdict(self).items()}
-
-
-def reachable(target_rows: int) -> float:
-    """Return the largest −Δr [nats] that so many rows of the target can support, log(rows)."""
-    return math.log(max(1, target_rows))
 
 
 def accuracy(source: Tensor, target: Tensor) -> float:
@@ -135,21 +118,21 @@ class Darc:
             torch.manual_seed(seed)
             self.classifier = DomainClassifier(obs, action, settings.hidden)
         self.optimizer = torch.optim.Adam(self.classifier.parameters(), lr=settings.lr)
-        self.kept: dict[str, Transitions] = {}
+        self.kept = KeptRows(settings)
 
     def observe(self, source: Transitions, target: Transitions | None) -> None:
         """Take in new rows of either domain; of the target none where there are no new ones."""
         self.classifier.observe(source)
-        self._keep("source", source, self.settings.source_rows)
+        self.kept.add("source", source)
         if target is not None:
-            self._keep("target", target, self.settings.target_rows)
+            self.kept.add("target", target)
 
     def train(self, iteration: int) -> None:
         """Descend both losses on batches half source, half target."""
         rng = keyed_rng(self.seed, "darc", iteration, "batches")
         half = self.settings.batch // 2
         for _ in range(self.settings.updates):
-            source, target = self._draw("source", half, rng), self._draw("target", half, rng)
+            source, target = self.kept.draw("source", half, rng), self.kept.draw("target", half, rng)
             self.descend(source, target, (self._noise(half, rng), self._noise(half, rng)))
 
     def descend(self, source: Transitions, target: Transitions, noise: tuple[Tensor, Tensor]) -> None:
@@ -165,49 +148,27 @@ class Darc:
         return delta_reward(self.classifier(rows))
 
     @torch.no_grad()
-    def alarms(self, delta: Tensor, reward: Tensor, episode_steps: float) -> Alarms:
-        """Return what there is to watch, for Δr `[M]` and rewards `[M]` of the source's steps."""
-        settings, rows = self.settings, self.kept["target"].size
-        source, target = (self.classifier(self.kept[f"{name}/held_out"]) for name in ("source", "target"))
-        low, high = np.quantile(delta.numpy(), [0.05, 0.95])
-        step = max(float(reward.abs().mean()), 1e-12)
-        penalty = settings.weight * settings.clip / step
-        return Alarms(
+    def alarms(self, delta: Tensor, reward: Tensor, episode_steps: float) -> DarcAlarms:
+        """Return what there is to watch, for Δr `[M]` and rewards `[…]` of the source's steps."""
+        rows = self.kept.size("target")
+        source, target = (self.classifier(self.kept.held_out(name)) for name in ("source", "target"))
+        return DarcAlarms(
+            **common_alarms(delta, reward, rows, self.settings, episode_steps),
             accuracy_action=accuracy(source[0], target[0]),
             accuracy_transition=accuracy(source[1], target[1]),
-            delta_mean=float(delta.mean()),
-            delta_q05=float(low),
-            delta_q95=float(high),
-            clipped=float((delta.abs() > settings.clip).float().mean()),
-            target_rows=float(rows),
             reachable=reachable(rows),
-            penalty_steps=penalty,
-            penalty_episodes=penalty / episode_steps,
         )
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything that training changes."""
-        kept = {name: tuple(rows) for name, rows in self.kept.items()}
-        return {
-            "classifier": self.classifier.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "kept": kept,
-        }
+        networks = {"classifier": self.classifier.state_dict(), "optimizer": self.optimizer.state_dict()}
+        return {**networks, "kept": self.kept.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.classifier.load_state_dict(state["classifier"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.kept = {name: Transitions(*rows) for name, rows in state["kept"].items()}
-
-    def _keep(self, name: str, rows: Transitions, capacity: int) -> None:
-        train, held_out = rows.held_out(self.settings.held_out)
-        for key, new in ((name, train), (f"{name}/held_out", held_out)):
-            both = Transitions.join([self.kept[key], new]) if key in self.kept else new
-            self.kept[key] = Transitions(*(x.clone() for x in both.last(capacity)))
-
-    def _draw(self, name: str, count: int, rng: np.random.Generator) -> Transitions:
-        return self.kept[name].rows(torch.from_numpy(rng.integers(0, self.kept[name].size, count)))
+        self.kept.load_state_dict(state["kept"])
 
     def _noise(self, count: int, rng: np.random.Generator) -> Tensor:
         shape = count, len(self.classifier.moments.mean)

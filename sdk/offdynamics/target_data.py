@@ -6,6 +6,7 @@ episode. Both ticks must be whole, next to each other, and one control period ap
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from contextlib import closing
@@ -16,21 +17,20 @@ from typing import Any
 import numpy as np
 import torch
 
-from domain_rand.randomizer import Randomization
-from domain_rand.schema import ConfigError, nearest
+from domain_rand.schema import ConfigError
 from robots.contract import Contract
-from robots.effects import effect_named
 from robots.logs import Log, log_of
 from robots.recordings.as_logs import is_recording, read_logs
 from robots.recordings.files import read_recording
 from robots.recordings.recording import Recording
 from robots.spec import load_robot
-from robots.trial import RobotTrials, TrialWorlds
 from sdk.config import TrainConfig
 from sdk.engines.local import collect_in_waves, make_worlds
-from sdk.offdynamics.darc import reachable
+from sdk.offdynamics.alarms import reachable
+from sdk.offdynamics.dynamics import elsewhere
 from sdk.offdynamics.settings import RewardCorrection, TargetSettings
 from sdk.offdynamics.transitions import Transitions, transitions_of
+from sdk.rl.rollout import Rollout
 
 STREAM = "target"
 TIMING = 0.2
@@ -41,10 +41,15 @@ SUFFIXES = (".npz", ".mcap", ".csv")
 
 @dataclass(frozen=True)
 class TargetRows:
-    """New rows, and the mean return of a trial where the target was played."""
+    """New rows, and what was played where they were: a recording's rewards are not known."""
 
     rows: Transitions
-    trial_return: float | None = None
+    rollout: Rollout | None = None
+
+    @property
+    def trial_return(self) -> float | None:
+        """Mean return of a trial."""
+        return None if self.rollout is None else float(self.rollout.reward.sum(0).mean())
 
 
 class PlayedTarget:
@@ -53,17 +58,22 @@ class PlayedTarget:
     knows_ends = True
 
     def __init__(self, config: TrainConfig, target: TargetSettings) -> None:
-        self._config, self._target = config, target
-        self._trials = max(1, round(target.share * config.trials))
-        target_worlds(config, target, size=1).close()
+        self._there, self._each = elsewhere(config, target), target.share * config.trials
+        make_worlds(self._there, size=1, seed=config.seed, stream=STREAM).close()
 
-    def collect(self, policy: Any, iteration: int) -> TargetRows:
-        """Return the rows of one iteration."""
-        size = min(self._trials, self._config.side_by_side)
-        indices = list(range(iteration * self._trials, (iteration + 1) * self._trials))
-        with closing(target_worlds(self._config, self._target, size=size)) as worlds:
-            rollout = collect_in_waves(worlds, policy, indices, self._config.seed, STREAM)
-        return TargetRows(transitions_of(rollout), float(rollout.reward.sum(0).mean()))
+    def collect(self, policy: Any, iteration: int) -> TargetRows | None:
+        """Return the rows of one iteration; none where its share does not come to another trial yet."""
+        indices = list(range(self._played_by(iteration), self._played_by(iteration + 1)))
+        if not indices:
+            return None
+        seed, size = self._there.seed, min(len(indices), self._there.side_by_side)
+        with closing(make_worlds(self._there, size=size, seed=seed, stream=STREAM)) as worlds:
+            rollout = collect_in_waves(worlds, policy, indices, seed, STREAM)
+        return TargetRows(transitions_of(rollout), rollout)
+
+    def _played_by(self, iteration: int) -> int:
+        """Return the trials played before an iteration; the first has one, however small the share."""
+        return math.ceil(round(self._each * iteration, 6))
 
 
 class RecordedTarget:
@@ -83,40 +93,14 @@ def target_of(config: TrainConfig, correction: RewardCorrection) -> PlayedTarget
     """Return where a run's target rows come from. Raises `ConfigError` for a target that does not fit the run."""
     if not correction.target.recordings:
         return PlayedTarget(config, correction.target)
+    if correction.in_batch:
+        raise ConfigError("reward_correction.in_batch: recordings do not tell what their steps were paid; valid: 0")
     if config.robot is None:
         raise ConfigError(f"reward_correction.target.recordings: the toy '{config.subject}' has none; set target.toy")
     contract = load_robot(config.robot, config.task)[0].contract
     rows = read_rows([Path(path) for path in correction.target.recordings], contract)
     check_rows(rows, contract.obs_size, len(contract.joints), correction.clip)
     return RecordedTarget(rows)
-
-
-def target_worlds(config: TrainConfig, target: TargetSettings, *, size: int) -> TrialWorlds:
-    """Build `size` worlds of the target. Raises `ConfigError` for settings that the robot or toy does not have."""
-    if config.robot is None:
-        if config.toy is None or target.toy is None:
-            raise ConfigError(f"reward_correction.target: the toy '{config.subject}' needs target.toy, its settings")
-        toy = config.toy.model_copy(update={"settings": {**config.toy.settings, **target.toy}})
-        there = config.model_copy(update={"toy": toy})
-        return make_worlds(there, size=size, seed=config.seed, stream=STREAM)
-    if target.toy is not None:
-        raise ConfigError(f"reward_correction.target.toy: '{config.robot}' is a robot; valid: effect, params")
-    effect = effect_named(target.effect or "none")
-    fixed = with_fixed(load_robot(config.robot, config.task)[1], target.params)
-    return RobotTrials(
-        config.robot, size, seed=config.seed, stream=STREAM, randomization=fixed, effect=effect, task=config.task
-    )
-
-
-def with_fixed(randomization: Randomization, params: dict[str, float]) -> Randomization:
-    """Return a distribution over worlds with some of its parameters held at a value."""
-    data = randomization.plain()
-    for name, value in params.items():
-        if name not in data["parameters"]:
-            known = tuple(data["parameters"])
-            raise ConfigError(f"reward_correction.target.params: no parameter '{name}'; {nearest(name, known)}")
-        data["parameters"][name]["draw"] = {"distribution": "choice", "values": [value]}
-    return Randomization.parse(data, "reward_correction.target.params")
 
 
 def read_rows(paths: Sequence[Path], contract: Contract) -> Transitions:

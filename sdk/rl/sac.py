@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -20,10 +20,17 @@ if TYPE_CHECKING:
     from sdk.config import TrainConfig
 
 
+class Lesson(NamedTuple):
+    """What a descent learns from: steps, and how much each of them counts for the critics `[M]`; none: the same."""
+
+    steps: Steps
+    weight: Tensor | None = None
+
+
 class Sac:
     """Actor, critics and the experience they learn from.
 
-    `paid` works out anew, for every batch, what its steps pay: where a correction is learned, it changes with time.
+    `lesson` makes of every batch anew what is learned from it: a correction that is learned itself changes with time.
     """
 
     def __init__(self, policy: SquashedPolicy, config: TrainConfig) -> None:
@@ -34,7 +41,7 @@ class Sac:
         critic = TwinCritic(sizes.obs + sizes.context * self.informed + sizes.action, hidden)
         self.soft = SoftCritics(critic, policy.head.parameters(), sizes.action, settings)
         self.replay = TaskReplay(settings.replay)
-        self.paid: Callable[[Steps], Tensor] = lambda steps: steps.reward
+        self.lesson: Callable[[Steps, np.random.Generator], Lesson] = lambda steps, rng: Lesson(steps)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Keep the rollout, and improve the policy on what is kept, once that is enough."""
@@ -48,13 +55,14 @@ class Sac:
 
     def descend(self, steps: Steps, rng: np.random.Generator) -> dict[str, float]:
         """Take one step of critics, actor and temperature, and return what was lost."""
+        steps, weight = self.lesson(steps, rng)
         noise = torch.from_numpy(rng.standard_normal((2, *steps.action.shape), dtype=np.float32))
         with torch.no_grad():
             action, log_prob = self.policy.actions(steps.next_obs).sample(noise[0])
             following = self.soft.slow(self.judged(steps.next_obs, steps.context, action))
-            target = self.soft.target(self.paid(steps), steps.terminated, following, log_prob)
+            target = self.soft.target(steps.reward, steps.terminated, following, log_prob)
         value = self.soft.critic(self.judged(steps.obs, steps.context, steps.action))
-        loss = critic_loss(value, target)
+        loss = critic_loss(value, target, weight)
         self.soft.descend_critics(loss)
         action, log_prob = self.policy.actions(steps.obs).sample(noise[1])
         self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, steps.context, action)), log_prob)

@@ -46,9 +46,10 @@ def critic_target(
     return reward + gamma * (1 - terminated) * (next_value.amin(0) - temperature * next_log_prob)
 
 
-def critic_loss(value: Tensor, target: Tensor) -> Tensor:
-    """Return the sum over critics `[2, …]` of half the mean squared error (eq. 5)."""
-    return 0.5 * ((value - target) ** 2).flatten(1).mean(1).sum()
+def critic_loss(value: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the sum over critics `[2, …]` of half the mean squared error (eq. 5), each row times its weight."""
+    error = (value - target) ** 2 if weight is None else weight * (value - target) ** 2
+    return 0.5 * error.flatten(1).mean(1).sum()
 
 
 def actor_loss(value: Tensor, log_prob: Tensor, temperature: Tensor) -> Tensor:

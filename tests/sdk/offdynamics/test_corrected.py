@@ -39,7 +39,7 @@ class Same:
     def collect(self, policy: Any, iteration: int) -> TargetRows:
         indices = [10_000 + iteration * WORLDS + i for i in range(WORLDS)]
         rollout = collect(Offset(WORLDS), policy, indices, seed=1, stream="target")
-        return TargetRows(transitions_of(rollout), float(rollout.reward.sum(0).mean()))
+        return TargetRows(transitions_of(rollout), rollout)
 
 
 def settings(**changes: Any) -> RewardCorrection:
@@ -135,7 +135,7 @@ def test_the_learner_gets_the_clipped_correction_of_each_step_and_the_rest_as_it
     assert float(seen.rollout.reward[step, trial]) == pytest.approx(float(expected), abs=1e-6)
     for field in dataclasses.fields(Rollout):
         if field.name != "reward":
-            assert getattr(seen.rollout, field.name) is getattr(rollout, field.name)
+            assert torch.equal(getattr(seen.rollout, field.name), getattr(rollout, field.name))
     assert told[-1]["correction_clipped"] > 0.3
     assert told[-1]["seen"] == 1.0
 
@@ -162,6 +162,7 @@ def test_a_clip_that_no_step_would_notice_is_told() -> None:
 # --- runs --------------------------------------------------------------------------------------------------------
 
 CABLE = [*TINY, "reward_correction.target.effect=cable", "reward_correction.updates=5"]
+CABLE += ["reward_correction.target.share=0.25"]
 
 
 def test_a_run_on_the_arm_reports_the_reward_that_was_paid_beside_its_alarms(tmp_path: Path) -> None:
@@ -181,6 +182,13 @@ def test_a_run_on_the_arm_reports_the_reward_that_was_paid_beside_its_alarms(tmp
     ("algo", "overrides", "message"),
     [
         ("varibad", ["reward_correction.target.effect=cable"], "'varibad' models rewards or adapts on them"),
+        ("robust", [*CABLE, "reward_correction.method=importance"], "'robust' draws none; valid: sac"),
+        ("robust", [*CABLE, "reward_correction.in_batch=0.1"], "'robust' learns from what it has just played"),
+        (
+            "sac",
+            ["reward_correction.target.recordings=[a.npz]", "reward_correction.in_batch=0.1"],
+            "recordings do not tell what their steps were paid",
+        ),
         ("robust", ["reward_correction.target.effect=cable", "reward_correction.clip=0"], r"clip' is 0"),
         ("robust", ["reward_correction.weight=1"], r"missing key 'reward_correction\.target'"),
         (
@@ -212,9 +220,9 @@ def test_what_keeps_its_experience_keeps_what_was_paid_and_corrects_every_batch_
     for i in range(3):
         learner.update(rollout, i, 0.0)
         batch = steps.draw(50, np.random.default_rng(0))
-        corrected.append(sac.paid(batch))
+        corrected.append(learner.lesson(batch, np.random.default_rng(0)).steps.reward)
         assert set(batch.reward.tolist()) <= set(rollout.reward.flatten().tolist())
         assert torch.equal(corrected[i], batch.reward) is (i == 0)
     assert not torch.equal(corrected[1], corrected[2])
     row = Transitions(batch.obs, batch.sent, batch.next_obs, batch.terminated).endless()
-    torch.testing.assert_close(corrected[2], batch.reward + learner.darc.delta(row).clamp(-5, 5))
+    torch.testing.assert_close(corrected[2], batch.reward + learner.estimator.delta(row).clamp(-5, 5))

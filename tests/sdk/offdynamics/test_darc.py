@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sdk.offdynamics.alarms import reachable
 from sdk.offdynamics.darc import (
     Darc,
     DomainClassifier,
@@ -18,28 +19,11 @@ from sdk.offdynamics.darc import (
     classifier_loss,
     corrected_reward,
     delta_reward,
-    reachable,
 )
-from sdk.offdynamics.settings import RewardCorrection, TargetSettings
-from sdk.offdynamics.transitions import Transitions
-from tests.sdk.offdynamics.linear_rows import SOURCE, TARGET, exact, rows_of, trained
+from tests.sdk.offdynamics.linear_rows import SOURCE, TARGET, correction, exact, fit, good, rows_of, trained
 
 ROWS = 20_000
 UNSEEN = rows_of(SOURCE, ROWS, seed=9)
-
-Fit = tuple[float, float, float]
-
-
-def fit(estimate: Tensor, truth: np.ndarray) -> Fit:
-    """Slope and correlation of estimates by truth, and the root mean square error in its standard deviations."""
-    found = estimate.double().numpy()
-    slope, correlation = np.polyfit(truth, found, 1)[0], np.corrcoef(truth, found)[0, 1]
-    return float(slope), float(correlation), float(np.sqrt(np.mean((found - truth) ** 2)) / truth.std())
-
-
-def good(found: Fit) -> bool:
-    slope, correlation, error = found
-    return 0.85 <= slope <= 1.15 and correlation >= 0.95 and error <= 0.35
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +98,7 @@ def test_noise_as_large_as_the_inputs_hides_the_correction(plain: Darc) -> None:
 
 
 def untrained(**settings: float) -> Darc:
-    return Darc(2, 2, RewardCorrection(target=TargetSettings(effect="none"), hidden=(16,), **settings), seed=0)
+    return Darc(2, 2, correction(hidden=(16,), **settings), seed=0)
 
 
 def noise(seed: int, rows: int = 64) -> Tensor:
@@ -202,4 +186,4 @@ def test_all_that_training_changes_is_in_the_state() -> None:
         darc.observe(rows_of(SOURCE, 100, seed=3), None)
         darc.train(1)
     assert torch.equal(one.delta(UNSEEN), other.delta(UNSEEN))
-    assert isinstance(other.kept["source"], Transitions)
+    assert other.kept.size("source") == 180

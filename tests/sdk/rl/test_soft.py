@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from domain_rand.schema import ConfigError
 from sdk.algos.base import Sizes
@@ -15,7 +14,7 @@ from sdk.nn.critics import TwinCritic
 from sdk.offdynamics.exact.lq import riccati
 from sdk.rl.distributions import SquashedGaussian
 from sdk.rl.rollout import collect
-from sdk.rl.sac import Sac
+from sdk.rl.sac import Lesson, Sac
 from sdk.rl.soft import SoftConfig, SoftCritics, actor_loss, critic_loss, critic_target, temperature_loss
 from sdk.rl.task_replay import Steps
 from tests.sdk.toy_worlds import Regulated, TwoArms, learn, trial_return
@@ -135,14 +134,14 @@ def test_the_actor_s_loss_moves_no_critic_and_the_critics_loss_no_actor() -> Non
     assert not any(map(torch.equal, before[1], learner.soft.critic.parameters()))
 
 
-def test_what_steps_pay_is_asked_for_in_every_batch() -> None:
+def test_what_is_learned_from_a_batch_is_asked_for_in_every_descent() -> None:
     learner, asked = regulator(0.9, warm_up=0, updates_per_step=0.02), []
 
-    def paid(steps: Steps) -> Tensor:
+    def lesson(steps: Steps, rng: np.random.Generator) -> Lesson:
         asked.append(steps.reward.shape)
-        return torch.zeros_like(steps.reward)
+        return Lesson(steps)
 
-    learner.paid = paid
+    learner.lesson = lesson
     learn(Regulated(4), learner, 2)
     assert asked == [(256,)] * 8
 
