@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
+from robots.contract import Contract
+from robots.drivers.base import Reading
 from robots.logbook.columns import ColumnMap, ordered, published
 from robots.logbook.errors import LogError
 from robots.logbook.reading import read_runs
 from robots.logbook.tables import read_table
+from robots.recordings.files import create_recording
+from robots.recordings.recording import Origin, Tick
 from tests.robots.logbook.sine_log import sine_log
 
 MAP = {
@@ -104,3 +108,22 @@ def test_mistakes_in_the_map_are_named(tmp_path: Path) -> None:
     for name, message in (("run.txt", "ends in '.txt'"), ("absent.csv", "no such file")):
         with pytest.raises(LogError, match=message):
             read_table(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", ["npz", "mcap"])
+def test_a_recording_is_read_by_its_signals_one_run_for_each_episode(
+    tmp_path: Path, contract: Contract, suffix: str
+) -> None:
+    writer = create_recording(tmp_path / f"run.{suffix}", Origin(contract))
+    for i in range(60):
+        signals = {"joint_pos": [0.01 * i], "joint_vel": [0.5], "joint_pos_target": [0.0]}
+        reading = Reading(i + 1, 0.02 * i, signals, episode_start=i % 40 == 0)
+        writer.add(Tick(reading, {"shoulder": 3.0}, {"shoulder": float(i)}, 100.0), 0)
+    writer.close(0)
+    joint = {"pos": "joint_pos[0]", "vel": "joint_vel[0]", "command": "sent/shoulder"}
+    columns = ColumnMap.parse({"joints": {"shoulder": joint}})
+    first, second = read_runs(tmp_path / f"run.{suffix}", columns)
+    assert (first.name, len(first.time), second.name, len(second.time)) == ("run#0", 40, "run#1", 20)
+    assert second.time[0] == pytest.approx(0.8)
+    assert second.joint_pos[0, 0] == pytest.approx(0.4)
+    assert second.command[:, 0].tolist() == list(range(40, 60)), "what was sent, not what was asked for"
