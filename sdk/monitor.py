@@ -104,9 +104,7 @@ def _played(run: TrainConfig, policy: Any, indices: range, worlds: Randomization
 
 def _outside(run: TrainConfig, policy: Any, randomization: Randomization, config: MonitorConfig) -> Iterator[Rollout]:
     """Play worlds of which one parameter lies outside of training, each parameter in turn."""
-    names = [name for name in randomization.names if _has_room(randomization, name)]
-    if not names:
-        raise ConfigError("no parameter of this robot has room outside of training; a monitor has nothing to learn")
+    names = outside_names(randomization)
     share = -(-config.outside // len(names))
     for number, name in enumerate(names):
         start = config.worlds + config.held_out + number * share
@@ -117,6 +115,14 @@ def _outside(run: TrainConfig, policy: Any, randomization: Randomization, config
                 break
             except ValueError:  # beyond what this robot's physics allows
                 continue
+
+
+def outside_names(randomization: Randomization) -> tuple[str, ...]:
+    """Return the parameters that have room outside of training; raises `ConfigError` where none has."""
+    names = tuple(name for name in randomization.names if _has_room(randomization, name))
+    if not names:
+        raise ConfigError("no parameter of this robot has room outside of training; a monitor has nothing to learn")
+    return names
 
 
 def _has_room(randomization: Randomization, name: str) -> bool:
