@@ -2,7 +2,8 @@
 
 Commanded, the direction is a signal, drawn for every episode. Hidden, it belongs to the world: it is `goal_heading` of
 the world's parameters, drawn by the task's `randomization`, the same in all episodes of a trial, and only the reward
-tells. An oracle, which sees the world's parameters, sees it. Not randomised at all, it is straight ahead.
+tells. An oracle, which sees the world's parameters, sees it. Not randomised at all, it is straight ahead. With
+`either_way`, running against it is as good.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class RunDirection(Locomotion):
 
     episode_time: float = Field(default=5.0, gt=0)
     hidden: bool = False
+    either_way: bool = False
     headings: tuple[float, ...] = Field(default=(), description="what may be commanded; none: any direction")
     full_speed: float = Field(default=2.0, gt=0, description="speed that earns 1")
     success_speed: float = Field(default=0.5, gt=0, description="speed along the direction that counts as running")
@@ -68,7 +70,8 @@ class RunDirectionEpisode:
 
     def _speed(self, robot: RobotView) -> float:
         vel = robot.base_lin_vel_world
-        return vel[0] * self._direction[0] + vel[1] * self._direction[1]
+        along = vel[0] * self._direction[0] + vel[1] * self._direction[1]
+        return abs(along) if self._task.either_way else along
 
 
 TASK = RunDirection

@@ -10,13 +10,17 @@ import typer
 from sdk.commands.screen import Json, err, show, table
 
 if TYPE_CHECKING:
+    from sdk.results import Row
     from sdk.suite.options import Options
 
 app = typer.Typer()
 
 Name = Annotated[
     str | None,
-    typer.Argument(help="Benchmark, 'toys', 'robots', or a .yaml file; none: list what is recorded.", metavar="[NAME]"),
+    typer.Argument(
+        help="Benchmark, 'toys', 'robots', 'off-dynamics', or a .yaml file; none: list what is recorded.",
+        metavar="[NAME]",
+    ),
 ]
 
 
@@ -24,7 +28,9 @@ Name = Annotated[
 def benchmark(
     more: typer.Context,
     name: Name = None,
-    algo: Annotated[list[str] | None, typer.Option(help="Algorithm; repeatable. Default: all it has.")] = None,
+    algo: Annotated[
+        list[str] | None, typer.Option(help="Algorithm (off-dynamics: arm); repeatable. Default: all it has.")
+    ] = None,
     seeds: Annotated[str, typer.Option(help="Training seeds, as in --seeds 0 1 2.")] = "0 1 2",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps of a run; default: the benchmark's own.")] = None,
     to: Annotated[Path, typer.Option("--to", "-o", help="Where the runs are kept.")] = Path("runs/benchmarks"),
@@ -48,13 +54,24 @@ def benchmark(
 
 def _run(name: str, options: Options, as_json: bool) -> None:
     from sdk.results import facts
+
+    measured = _off_dynamics(name, options) if name.startswith("off-dynamics") else _suite(name, options)
+    rows = [facts(row) for row in measured]
+    show(rows, as_json, lambda: table(f"benchmark {name}", rows))
+
+
+def _suite(name: str, options: Options) -> list[Row]:
     from sdk.suite.definition import find_benchmarks
     from sdk.suite.run import run_benchmark
 
-    rows = []
-    for found in find_benchmarks(name):
-        rows += [facts(row) for measured in run_benchmark(found, options, err).values() for row in measured]
-    show(rows, as_json, lambda: table(f"benchmark {name}", rows))
+    found = find_benchmarks(name)
+    return [row for one in found for measured in run_benchmark(one, options, err).values() for row in measured]
+
+
+def _off_dynamics(name: str, options: Options) -> list[Row]:
+    from sdk.offdynamics.benchmark.run import run_group
+
+    return run_group(name, options, err)
 
 
 def _list(as_json: bool) -> None:

@@ -96,7 +96,7 @@ class Corrected:
         source = self._source_lesson(Steps(*(column[count:] for column in steps)))
         if not count:
             return source
-        there = self.there.draw(count, rng)
+        there = self._aligned(self.there.draw(count, rng), source.steps)
         joined = Steps(*(torch.cat(pair) for pair in zip(source.steps, there, strict=True)))
         if source.weight is None:
             return Lesson(joined)
@@ -124,6 +124,18 @@ class Corrected:
         if self.settings.method == "importance":
             return Lesson(steps, importance_weights(delta, self.settings.clip))
         return Lesson(steps._replace(reward=self._paid(steps.reward, delta)))
+
+    def _aligned(self, there: Steps, here: Steps) -> Steps:
+        """Give the target's steps a context as wide as the source's, where no critic reads it."""
+        width, expected = there.context.shape[-1], here.context.shape[-1]
+        if width == expected:
+            return there
+        if getattr(self.learner, "informed", False):
+            raise ConfigError(
+                f"reward_correction.in_batch: the target has {width} hidden parameters, the source {expected}, and the "
+                "critics read them; set policy.informed_critic to false"
+            )
+        return there._replace(context=there.context.new_zeros(len(there.reward), expected))
 
     def _paid(self, reward: Tensor, delta: Tensor) -> Tensor:
         return corrected_reward(reward, delta, self.settings.weight, self.settings.clip)

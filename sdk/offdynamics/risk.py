@@ -21,6 +21,14 @@ def risk_sensitive(reward: Tensor, delta: Tensor) -> Tensor:
     return torch.logsumexp(total, 0) - math.log(len(total))
 
 
+def certainty_equivalent(returns: np.ndarray, scale: float) -> np.ndarray:
+    """Return scale · log mean exp(return / scale) of returns `[…, N]`: the mean for a large scale, the best for 0."""
+    exponent = returns / scale
+    top = exponent.max(-1, keepdims=True)
+    value: np.ndarray = scale * (top[..., 0] + np.log(np.exp(exponent - top).mean(-1)))
+    return value
+
+
 def exponential_values(p: np.ndarray, policy: np.ndarray, reward: np.ndarray) -> np.ndarray:
     """Return log E exp(return) `[S]` of a policy `[T, S, A]` in dynamics p(s′ | s, a) `[S, A, S]`, paid `[S, A, S]`."""
     value = np.zeros(len(p))

@@ -146,7 +146,9 @@ def find_benchmark(name: str) -> Benchmark:
     if name.endswith(".yaml"):
         return Benchmark(Path(name).stem, BenchmarkFile.load(name), name)
     if name not in benchmark_names():
-        raise ConfigError(f"unknown benchmark '{name}'; {nearest(name, ['toys', 'robots', *benchmark_names()])}")
+        raise ConfigError(
+            f"unknown benchmark '{name}'; {nearest(name, ['toys', 'robots', 'off-dynamics', *benchmark_names()])}"
+        )
     return Benchmark(name, BenchmarkFile.load(FILES / f"{name}.yaml"), name)
 
 

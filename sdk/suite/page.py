@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from sdk.results import Result, Row, section
 from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
@@ -46,7 +47,15 @@ def page(results: list[Result]) -> str:
         lines += [INTERVALS, ""]
     for one in found:
         lines += _section(one, [Outcome.of(result) for result in mine[one.name]]) if mine[one.name] else []
-    return "\n".join([*lines, *(line for result in others for line in section(result))])
+    return "\n".join([*lines, *(line for result in others for line in _other(result))])
+
+
+def _other(result: Result) -> list[str]:
+    """Return the section of a file that no benchmark of the suite wrote, with its picture where there is one."""
+    title, blank, *rest = section(result)
+    image = Path("images/benchmarks") / f"{result.benchmark}.png"
+    picture = [f"![{result.benchmark}]({image})", ""] if (Path("docs") / image).is_file() else []
+    return [title, blank, *picture, *rest]
 
 
 def _belongs(result: Result, benchmark: Benchmark) -> bool:

@@ -68,9 +68,11 @@ def delta_reward(source: np.ndarray, target: np.ndarray, clip: float) -> np.ndar
     return np.clip(np.where(source > 0, ratio, 0.0), -clip, clip)
 
 
-def sampled(p: np.ndarray, rows: int, rng: np.random.Generator) -> np.ndarray:
-    """Return how often s′ followed (s, a) `[S, A, S]` in so many rows, (s, a) uniform."""
-    state, action = np.divmod(rng.integers(0, STATES * ACTIONS, rows), ACTIONS)
+def sampled(p: np.ndarray, rows: int, rng: np.random.Generator, among: np.ndarray | None = None) -> np.ndarray:
+    """Return how often s′ followed (s, a) `[S, A, S]` in so many rows, (s, a) uniform over states `among` `[S]`."""
+    states = np.flatnonzero(np.ones(STATES) if among is None else among)
+    state, action = np.divmod(rng.integers(0, len(states) * ACTIONS, rows), ACTIONS)
+    state = states[state]
     passed = p[state, action].cumsum(-1) < rng.random((rows, 1))
     counts = np.zeros_like(p)
     np.add.at(counts, (state, action, np.minimum(passed.sum(-1), STATES - 1)), 1)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from domain_rand.schema import ConfigError
+from sdk.checkpoint import RunFolder
+from sdk.config import configure
+from sdk.engines.local import build_policy
 from sdk.offdynamics.gate import gate
-from sdk.offdynamics.risk import risk_sensitive
+from sdk.offdynamics.judge import judge
+from sdk.offdynamics.risk import certainty_equivalent, risk_sensitive
+from sdk.train import world_shape
+from tests.sdk.command_line import Simshift
 
 RETURNS = np.random.default_rng(0).standard_normal(200)
 
@@ -64,3 +72,60 @@ def test_it_tells_the_target_s_value_from_the_source_s_episodes_alone() -> None:
     found = risk_sensitive(torch.from_numpy(noise)[None], torch.from_numpy(delta)[None])
     assert float(found) == pytest.approx(0.4 + 0.5**2 / 2, abs=0.02)
     assert float((noise + delta).mean()) < 0
+
+
+# --- risk ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_certainty_equivalent_goes_from_the_mean_to_the_best() -> None:
+    returns = np.array([-1.0, 0.0, 4.0])
+    assert float(certainty_equivalent(returns, 1e6)) == pytest.approx(1.0, abs=1e-5)
+    assert float(certainty_equivalent(returns, 0.01)) == pytest.approx(4.0 - 0.01 * math.log(3))
+    normal = 2.0 + 0.5 * np.random.default_rng(0).standard_normal(400_000)
+    assert float(certainty_equivalent(normal, 0.5)) == pytest.approx(2.0 + 0.5**2 / (2 * 0.5), abs=0.01)
+    torch_value = risk_sensitive(torch.from_numpy(returns)[None], torch.zeros(1, 3))
+    assert float(certainty_equivalent(returns, 1.0)) == pytest.approx(float(torch_value))
+
+
+def test_the_risky_gate_keeps_what_may_earn_much_and_the_other_what_earns_more() -> None:
+    rng = np.random.default_rng(0)
+    wild, steady = 3 * rng.standard_normal(300), 0.8 + 0.1 * rng.standard_normal(300)
+    assert gate(wild, steady, paired=False).keep == "uncorrected"
+    risky = gate(wild, steady, paired=False, risk=1.0)
+    assert (risky.keep, risky.sure) == ("corrected", True)
+    assert gate(wild, steady, paired=True, risk=1.0).keep == "corrected"
+
+
+# --- on two runs -----------------------------------------------------------------------------------------------------
+
+
+def linear(folder: Path, *, corrected: bool, luck: float) -> Path:
+    """A run on the linear system whose policy pushes with `luck` times the state."""
+    target = {"reward_correction": {"target": {"toy": {"lost": 1.0}}}} if corrected else {}
+    settings = {"toy": {"name": "linear"}, "policy": {"hidden": []}, **target}
+    config = configure("sac", settings)
+    run = RunFolder.create(folder, config)
+    policy = build_policy(config, world_shape(config))
+    weight = policy.head.actor[-1].weight.data
+    weight.zero_()
+    weight[:2] = luck * torch.tensor([[0.0, 0.0], [-0.3, -0.3]])
+    policy.head.actor[-1].bias.data.zero_()
+    run.save({"iteration": 1, "policy": policy.state_dict()})
+    return folder
+
+
+def test_two_runs_are_judged_in_the_target_of_the_corrected_one(tmp_path: Path, simshift: Simshift) -> None:
+    good = linear(tmp_path / "good", corrected=True, luck=1.0)
+    bad = linear(tmp_path / "bad", corrected=False, luck=-0.2)
+    verdict = judge(good, bad, trials=10)
+    assert (verdict.keep, verdict.sure) == ("corrected", True)
+    result = simshift("gate", good, bad, "--worlds", "10", "--json")
+    assert json.loads(result.out)["keep"] == str(good)
+    with pytest.raises(ConfigError, match="was not corrected for any target"):
+        judge(bad, good, trials=10)
+
+
+def test_a_run_and_something_else_are_not_compared(tmp_path: Path) -> None:
+    run = linear(tmp_path / "run", corrected=True, luck=1.0)
+    with pytest.raises(ConfigError, match="one is a run, the other a bundle"):
+        judge(run, tmp_path / "bundle", trials=5)

@@ -1,0 +1,1 @@
+"""What a correction is judged against: the same problem, the same budget, without it."""
