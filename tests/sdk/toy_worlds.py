@@ -154,6 +154,27 @@ class Offset(ToyTrials):
         return np.zeros_like(cut), cut
 
 
+class Recall(ToyTrials):
+    """What is hidden shows at the first of four steps alone; each of the others pays −(a − 0.5 c)²."""
+
+    obs_size = 1
+    trial_steps = 4
+    of_not_knowing = -3 * 0.5**2
+
+    def context(self) -> np.ndarray:
+        return np.where(self.indices % 2, 1.0, -1.0)
+
+    def obs(self) -> np.ndarray:
+        return (self.context() * (self.t == 0)).astype(np.float32)[:, None]
+
+    def reward(self, sent: np.ndarray) -> np.ndarray:
+        return -((sent - 0.5 * self.context()) ** 2) * (self.t > 0)
+
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        cut = np.full(len(self.indices), self.t == self.trial_steps)
+        return np.zeros_like(cut), cut
+
+
 class Regulated(ToyTrials):
     """The linear system of `sdk.offdynamics.exact.lq`, from U[−1, 1]²: a step pays minus its cost; 50 steps."""
 

@@ -14,7 +14,7 @@ from sdk.algos.base import Sizes
 from sdk.algos.recurrent_sac import RecurrentPolicy, RecurrentSac, readings
 from sdk.rl.rollout import Rollout, collect
 from tests.sdk.forgetful import ForgetfulGru
-from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
+from tests.sdk.toy_worlds import Recall, TwoArms, learn, trial_return
 from tests.sdk.untrained import learner_of, untrained
 
 SIZES, TRIALS = Sizes(obs=2, action=1, context=1, reads_reward=True), 4
@@ -79,27 +79,6 @@ def test_actor_and_critics_learn_through_memories_of_their_own() -> None:
     learner.descend(rollout, np.random.default_rng(0))
     after = (*policy.memory.parameters(), *learner.soft.critic.memory.parameters())
     assert not any(map(torch.equal, before, after))
-
-
-class Recall(ToyTrials):
-    """What is hidden shows at the first of four steps alone; each of the others pays −(a − 0.5 c)²."""
-
-    obs_size = 1
-    trial_steps = 4
-    of_not_knowing = -3 * 0.5**2
-
-    def context(self) -> np.ndarray:
-        return np.where(self.indices % 2, 1.0, -1.0)
-
-    def obs(self) -> np.ndarray:
-        return (self.context() * (self.t == 0)).astype(np.float32)[:, None]
-
-    def reward(self, sent: np.ndarray) -> np.ndarray:
-        return -((sent - 0.5 * self.context()) ** 2) * (self.t > 0)
-
-    def ends(self) -> tuple[np.ndarray, np.ndarray]:
-        cut = np.full(len(self.indices), self.t == self.trial_steps)
-        return np.zeros_like(cut), cut
 
 
 def gap_closed(wiped: bool) -> float:

@@ -1,0 +1,131 @@
+"""Task inference: a belief learned from true contexts, a policy that acts on it (Humplik et al. 2019).
+
+    for each trial: draw a task
+        for each step: memory ← GRU(obs, last action, [last reward,] episode start; memory)
+                       belief (μ, log σ²) over the true context ← memory;  act on obs, μ and log σ²
+    improve the sum of rewards over the trial with PPO, beliefs held fixed
+    keep the trials;  a few times: descend −log N(true context; μ_t, σ_t²), mean over steps
+
+| equation                                              | where                                             |
+|-------------------------------------------------------|---------------------------------------------------|
+| belief network b(w | τ_:t) (section 3.2)              | `sdk.nn.beliefs.BeliefEncoder`                    |
+| log-likelihood of the privileged description (eq. 6)  | `context_log_prob`                                |
+| π(a | s, belief), no gradient to it (section 3.3)     | `VaribadPolicy.informed`, `sdk.rl.ppo`            |
+
+The context is known in simulation alone; what leaves for a robot infers it. variBAD's policy with another teacher: what
+its decoders foretell, this one is told.
+
+Deviations: PPO alone. Mean and variance of the belief are the features; no information bottleneck.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from domain_rand.randomizer import keyed_rng
+from domain_rand.schema import ConfigError, Schema
+from sdk.algos.base import Algorithm, Sizes
+from sdk.algos.varibad import VaribadPolicy, VaribadSettings
+from sdk.config import TrainConfig
+from sdk.nn.beliefs import Belief
+from sdk.rl.objectives import gaussian_log_prob
+from sdk.rl.ppo import Ppo
+from sdk.rl.rollout import Rollout
+from sdk.rl.soft import mean_of
+from sdk.rl.trial_buffer import TrialBuffer
+
+
+class TaskInferenceConfig(Schema):
+    """The keys under `method`."""
+
+    embedding: int = Field(default=32, ge=1, description="units between the inputs and the encoder's memory")
+    lr: float = Field(default=1e-3, gt=0, description="Adam step size of the encoder; falls as PPO's does")
+    updates: int = Field(default=3, ge=1, description="descents of the encoder per iteration")
+    batch_trials: int = Field(default=32, ge=1, description="trials of each of them")
+    buffer_trials: int = Field(default=512, ge=1, description="trials to draw them from: the last ones")
+
+
+class TaskInference:
+    """PPO on the actor-critic, and the belief with an optimiser and a buffer of its own."""
+
+    def __init__(self, policy: VaribadPolicy, config: TrainConfig) -> None:
+        settings = TaskInferenceConfig.parse(config.method, "method")
+        self.policy, self.settings, self.seed = policy, settings, config.seed
+        self.max_grad_norm = config.ppo.max_grad_norm
+        self.ppo = Ppo(policy.actor_critic, config.ppo, "trial", config.seed)
+        self.parameters = list(policy.encoder.parameters())
+        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr)
+        self.buffer = TrialBuffer(settings.buffer_trials)
+
+    def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
+        """Improve the policy for the beliefs it acted on, then the beliefs."""
+        informed, _ = self.policy.informed(rollout, self.policy.initial_carry(rollout.reward.shape[1]))
+        statistics = self.ppo.update(informed, iteration, progress)
+        self.buffer.add(rollout)
+        self.policy.encoder.normalizer.update(rollout.obs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.settings.lr * (1 - 0.95 * progress)
+        rng = keyed_rng(self.seed, "task_inference", iteration, "beliefs")
+        return {**statistics, **mean_of([self.descend(self._some(rng)) for _ in range(self.settings.updates)])}
+
+    def descend(self, trials: Rollout) -> dict[str, float]:
+        """Take one step of the encoder on whole trials; tell what is known of contexts on average and at the end."""
+        beliefs, _ = self.policy.encoder.unroll(trials, self.policy.initial_carry(trials.reward.shape[1]))
+        log_prob = context_log_prob(beliefs, trials.context)
+        self.optimizer.zero_grad(set_to_none=True)
+        (-log_prob.mean()).backward()
+        nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
+        self.optimizer.step()
+        missed = (beliefs.mean[-1] - trials.context[-1]).detach().square().mean().sqrt()
+        return {"context_log_prob": log_prob.mean().item(), "context_error": float(missed)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both optimisers and the buffer."""
+        parts = {"ppo": self.ppo, "optimizer": self.optimizer, "buffer": self.buffer}
+        return {name: part.state_dict() for name, part in parts.items()}  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.ppo.load_state_dict(state["ppo"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.buffer.load_state_dict(state["buffer"])
+
+    def _some(self, rng: np.random.Generator) -> Rollout:
+        chosen = rng.permutation(len(self.buffer))[: self.settings.batch_trials]
+        return self.buffer.trials(torch.from_numpy(chosen))
+
+
+def context_log_prob(beliefs: Belief, context: Tensor) -> Tensor:
+    """Return log N(context; μ, σ²) `[…]` in nats of beliefs and contexts `[…, C]` (eq. 6)."""
+    return gaussian_log_prob(context, beliefs.mean, 0.5 * beliefs.log_var)
+
+
+def build(sizes: Sizes, config: TrainConfig) -> VaribadPolicy:
+    """Build π(a | s, belief over the context). Raises `ConfigError` where no context is hidden."""
+    settings = TaskInferenceConfig.parse(config.method, "method")
+    if sizes.context == 0:
+        raise ConfigError("task_inference: nothing is hidden here that a belief could be about; train 'robust'")
+    inner = VaribadSettings(latent=sizes.context, embedding=settings.embedding)
+    return VaribadPolicy(sizes, config.policy, inner)
+
+
+def learner(policy: nn.Module, config: TrainConfig) -> TaskInference:
+    """Return what improves actor-critic and beliefs, each by its own objective."""
+    assert isinstance(policy, VaribadPolicy)
+    return TaskInference(policy, config)
+
+
+ALGORITHM = Algorithm(
+    "task_inference",
+    "Humplik et al. 2019",
+    "acts on a belief about the true context",
+    True,
+    build,
+    learner,
+    TaskInferenceConfig,
+)
