@@ -29,7 +29,9 @@ from export.verify import memory_error
 STEPS = 7
 """Control periods of the example to trace with; any number but 0 and 1, which tracing would take for constants."""
 
-PARITY_STEPS = (1, 2, 20, 200, 500)
+PARITY_STEPS = (1, 20, 60, 200, 500)
+"""Not two or three: the linear baseline fits these exactly, and what is left of the advantages is rounding errors."""
+
 GOLDEN_STEPS = 64
 
 
@@ -44,7 +46,7 @@ def adapt_to_onnx(policy: Any, obs_size: int) -> bytes:
     try:
         answer = ours.recv()
     except EOFError:
-        answer = "the process that traced it is gone"
+        answer = "the process that traced it is gone (a script needs `if __name__ == '__main__':` around what it does)"
     process.join()
     if isinstance(answer, str):
         raise ExportError(
@@ -57,8 +59,8 @@ def adapt_to_onnx(policy: Any, obs_size: int) -> bytes:
 def adapt_parity(policy: Any, model: bytes, obs_size: int, seed: int = 0) -> float:
     """Return the largest error of the graph's next memory (relative above 1) on episodes of random numbers.
 
-    Batches of 1 to 500 control periods, with steps that do not count, from the blank memory and from others. Raises
-    `ExportError` when it is above the tolerance.
+    Batches of `PARITY_STEPS` control periods, with steps that do not count, from the blank memory and from others.
+    Raises `ExportError` when it is above the tolerance.
     """
     frozen, session, rng = frozen_copy(policy), open_session(model, ADAPT_GRAPH), np.random.default_rng(seed)
     worst = 0.0

@@ -1,4 +1,4 @@
-"""A MAML policy for two joints that no simulator made, and its bundle, adapt graph included."""
+"""Policies that adapt, for two joints that no simulator made, and their bundles, adapt graph included."""
 
 from __future__ import annotations
 
@@ -32,25 +32,28 @@ def rewarded() -> Contract:
     return two_joints().model_copy(update={"needs_reward": True})
 
 
-def adapting_policy() -> Any:
-    """An untrained MAML policy that has seen rewards from −1 to 1."""
+def adapting_policy(algo: str = "maml") -> Any:
+    """An untrained policy that has seen rewards from −1 to 1; what begins at zero to say nothing, says something."""
     torch.manual_seed(0)
-    config = TrainConfig(algo="maml", policy=PolicyConfig(hidden=(8, 8), head_gain=0.3), method=METHOD)
-    policy: Any = find_algorithm("maml").build(Sizes(obs=2, action=2, context=1, reads_reward=True), config)
+    config = TrainConfig(algo=algo, policy=PolicyConfig(hidden=(8, 8), head_gain=0.3), method=METHOD)
+    policy: Any = find_algorithm(algo).build(Sizes(obs=2, action=2, context=1, reads_reward=True), config)
+    for name, weight in policy.named_parameters():
+        if name in ("encoder.last.weight", "learned.readout"):
+            torch.nn.init.normal_(weight, std=0.3)
     policy.normalizer.update(torch.randn(100, 2) + 0.5)
     policy.reward_range.copy_(torch.tensor([-1.0, 1.0]))
     return policy
 
 
-def adapting_bundle(destination: Path) -> Bundle:
-    policy, contract = adapting_policy(), rewarded()
+def adapting_bundle(destination: Path, algo: str = "maml") -> Bundle:
+    policy, contract = adapting_policy(algo), rewarded()
     graph, adapt = StepGraph(policy, contract), adapt_to_onnx(policy, contract.obs_size)
     model = to_onnx(graph)
     error = adapt_parity(policy, adapt, contract.obs_size)
     manifest = Manifest(
         created=CREATED,
         producer="tests",
-        algorithm="maml",
+        algorithm=algo,
         task="stand",
         contract=contract,
         inputs=graph.input_specs,
@@ -76,7 +79,7 @@ def _trace(model: bytes, graph: StepGraph) -> dict[str, np.ndarray]:
     for _ in range(60):
         given = {spec.name: rng.uniform(-0.1, 0.1, spec.shape).astype(np.float32) for spec in graph.input_specs}
         if not rows:  # a trace begins with the blank memory
-            given |= {name: np.zeros_like(value) for name, value in given.items() if name.startswith("carry_")}
+            given |= {f"carry_{state.name}": state.start() for state in graph.policy.carry_spec}
         names = [spec.name for spec in graph.output_specs]
         rows.append(given | dict(zip(names, session.run(names, given), strict=True)))
     return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}

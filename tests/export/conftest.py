@@ -9,6 +9,7 @@ import torch
 
 from export.bundle import Bundle, read_bundle
 from export.parity import MIN_STEPS
+from tests.export.adapting_bundle import adapting_bundle
 from tests.export.tiny_policy import EpisodicGru, export_tiny
 
 torch.set_num_threads(1)
@@ -28,3 +29,9 @@ def bundle(folder: Path) -> Bundle:
 def episodic(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """A bundle with one state that resets every episode and one that resets every trial."""
     return read_bundle(export_tiny(tmp_path_factory.mktemp("episodic") / "bundle.zip", EpisodicGru()))
+
+
+@pytest.fixture(scope="session")
+def adapting(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle that adapts between episodes; tracing it takes seconds."""
+    return adapting_bundle(tmp_path_factory.mktemp("adapting") / "bundle.zip")

@@ -20,15 +20,15 @@ from export.runtime.policy import Policy
 from export.runtime.session import open_session
 from export.step_graph import ExportError
 from sdk.rl.episodes import Episodes
-from tests.export.adapting_bundle import EVERY, ROUNDS, adapting_bundle, adapting_policy
+from tests.export.adapting_bundle import EVERY, ROUNDS, adapting_policy
 from tests.export.two_joints import two_joints
 
 STEPS = 20
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return adapting_bundle(tmp_path_factory.mktemp("adapting") / "bundle.zip")
+@pytest.fixture
+def bundle(adapting: Bundle) -> Bundle:
+    return adapting
 
 
 def support(steps: int, seed: int = 0) -> dict[str, np.ndarray]:

@@ -17,23 +17,23 @@ from export.golden_adaptation import check_golden_adaptation, named, open_adapt_
 from export.runtime.policy import Policy
 from export.verify import golden_bytes, read_golden, require_golden
 from sdk.cli import app
-from tests.export.adapting_bundle import adapting_bundle, adapting_policy
+from tests.export.adapting_bundle import adapting_policy
 
 Trace = dict[str, np.ndarray]
 
 
-@pytest.fixture(scope="module")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return adapting_bundle(tmp_path_factory.mktemp("adapting") / "bundle.zip")
+@pytest.fixture
+def bundle(adapting: Bundle) -> Bundle:
+    return adapting
 
 
 @pytest.fixture(scope="module")
-def other(bundle: Bundle) -> Bundle:
+def other(adapting: Bundle) -> Bundle:
     """A bundle whose adapt graph is that of slightly other weights."""
     policy = adapting_policy()
     with torch.no_grad():
         policy.actor[0].weight *= 1.01
-    return Bundle(bundle.manifest, {**bundle.files, ADAPT_GRAPH: adapt_to_onnx(policy, 2)})
+    return Bundle(adapting.manifest, {**adapting.files, ADAPT_GRAPH: adapt_to_onnx(policy, 2)})
 
 
 def test_a_fresh_bundle_adapts_as_the_policy_did(bundle: Bundle) -> None:
