@@ -70,16 +70,19 @@ def export_policy(
         provenance=dict(provenance),
         adaptation=adaptation[0] if adaptation else None,
     )
-    step = with_metadata(model, manifest.graph_metadata)
-    files = {STEP_GRAPH: step, MODEL_CARD: model_card(manifest).encode()}
+    files = {STEP_GRAPH: with_metadata(model, manifest.graph_metadata), MODEL_CARD: model_card(manifest).encode()}
     if adaptation:
         files[ADAPT_GRAPH] = adaptation[1]
         trace = {**trace, **golden_adaptation(policy, contract.obs_size)}
     files[GOLDEN] = golden_bytes(trace)
-    bundle = Bundle(manifest, files, str(destination))
+    _require_reproduced(Bundle(manifest, files, str(destination)))
+    return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
+
+
+def _require_reproduced(bundle: Bundle) -> None:
+    """Raise `BundleError` unless this machine makes of the graphs what the policy did."""
     require_golden(bundle)
     open_adaptation(bundle)
-    return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
 
 
 def _adaptation(policy: Any, contract: Contract) -> tuple[AdaptationSpec, bytes] | None:
