@@ -82,6 +82,8 @@ def _sysid_rows(name: str, build: Build, found: Identification) -> list[Row]:
     for row in facts["parameters"]:
         spread = {key: row[key] for key in ("sd", "low", "high")}
         rows.append(measured(f"{label}/{row['parameter']}", row["mean"], row["unit"], **spread))
+    share = facts["posterior"]["effective_share"]
+    rows.append(measured(f"{label}/effective_share", share, "share of the last round's worlds that count"))
     rows.append(measured(f"{label}/runs", len(build.train), "runs learnt from", judged=len(build.judged)))
     rows.append(measured(f"{label}/simulations", facts["simulations"], f"of {facts['segments']} segments"))
     return [*rows, measured(f"{label}/wall", facts["wall_s"], "s", simulating=facts["simulation_s"])]

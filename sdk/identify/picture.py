@@ -44,7 +44,7 @@ def _parameters(figure: SubFigure, found: Identification) -> None:
         low, high = found.prior.randomization.parameters[name].draw.support
         axes.hist(column, bins=np.linspace(low, high, 41).tolist(), density=True, color=BLUE)
         axes.axvline(row["estimate"], color=ORANGE, lw=1)
-        axes.set_title(f"{name} [{row['unit']}]", fontsize=8)
+        axes.set_title(f"{name}\n[{row['unit']}]", fontsize=6)
         axes.tick_params(labelsize=7)
         axes.set(xlim=(low, high), yticks=[])
     for axes in grid[len(names) :]:
@@ -81,8 +81,8 @@ def _forecast(figure: SubFigure, forecast: Forecast, robot: str) -> None:
         axes.tick_params(labelsize=7)
     all_axes[0].legend(frameon=False, fontsize=8)
     all_axes[-1].set_xlabel("time [s]", fontsize=8)
-    covered = f"90 % band holds {forecast.covered:.0%}"
-    figure.suptitle(f"{robot}: {log.name}, foretold from each measured state; {covered}", fontsize=9)
+    title = f"{robot}: {log.name}, foretold from each measured state"
+    figure.suptitle(f"{title}\n90 % bands hold {forecast.covered:.0%} of all validation runs", fontsize=8)
 
 
 def _segment(axes: Axes, forecast: Forecast, segments: Segments, number: int, joint: int, begin: float) -> None:
