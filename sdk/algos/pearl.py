@@ -60,8 +60,10 @@ class PearlConfig(SoftConfig):
         default="mean", description="the posterior's mean at each step, or a draw of it, held for an episode"
     )
     draws: int = Field(default=8, ge=1, description="different draws in a trial, before they come again")
-    tasks: int = Field(default=16, ge=1, description="tasks of a descent; `batch` steps of each")
-    batch: int = Field(default=64, ge=1, description="steps of each task of a descent")
+    tasks: int = Field(
+        default=16, ge=1, description="draws of a task in a descent, each with its context"
+    )
+    batch: int = Field(default=64, ge=1, description="steps of each")
     context: int = Field(default=64, ge=1, description="most transitions of a context")
     recent: int = Field(default=1, ge=1, description="trials of a task that contexts are drawn from: the last ones")
     kl_weight: float = Field(default=0.1, ge=0, description="weight of the KL, summed over dimensions")
@@ -195,7 +197,7 @@ class Pearl:
     def draw(self, rng: np.random.Generator) -> tuple[Steps, Steps]:
         """Return contexts `[C, B]` of some tasks' recent trials, and steps `[batch, B]` of all their trials."""
         known = self.recent.tasks
-        tasks = [known[i] for i in rng.permutation(len(known))[: self.config.tasks]]
+        tasks = [known[i] for i in rng.integers(0, len(known), self.config.tasks)]
         context = self.recent.draw_read(tasks, self.config.context, rng)
         size = rng.integers(0, self.config.context + 1, len(tasks))
         left_out = torch.from_numpy(np.arange(self.config.context)[:, None] >= size).float()
