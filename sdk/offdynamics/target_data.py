@@ -36,6 +36,9 @@ STREAM = "target"
 TIMING = 0.2
 """By how much of a control period two ticks may be nearer or farther than one."""
 
+OUTSIDE = 0.01
+"""Share of rows that may leave a signal's range, or the limits of commands, before that is told."""
+
 SUFFIXES = (".npz", ".mcap", ".csv")
 
 
@@ -92,6 +95,7 @@ class RecordedTarget:
 def target_of(config: TrainConfig, correction: RewardCorrection) -> PlayedTarget | RecordedTarget:
     """Return where a run's target rows come from. Raises `ConfigError` for a target that does not fit the run."""
     if not correction.target.recordings:
+        _warn_of_few(round(correction.target.share * config.steps), correction)
         return PlayedTarget(config, correction.target)
     if correction.in_batch:
         raise ConfigError("reward_correction.in_batch: recordings do not tell what their steps were paid; valid: 0")
@@ -99,7 +103,9 @@ def target_of(config: TrainConfig, correction: RewardCorrection) -> PlayedTarget
         raise ConfigError(f"reward_correction.target.recordings: the toy '{config.subject}' has none; set target.toy")
     contract = load_robot(config.robot, config.task)[0].contract
     rows = read_rows([Path(path) for path in correction.target.recordings], contract)
-    check_rows(rows, contract.obs_size, len(contract.joints), correction.clip)
+    check_rows(rows, contract.obs_size, len(contract.joints))
+    check_ranges(rows, contract)
+    _warn_of_few(rows.size, correction)
     return RecordedTarget(rows)
 
 
@@ -139,8 +145,8 @@ def rows_of_log(log: Log, contract: Contract, path: Path) -> Transitions:
     return _paired(log.time, obs, log.command, np.zeros(len(log.time) - 1, bool), contract, path)
 
 
-def check_rows(rows: Transitions, obs: int, action: int, clip: float) -> None:
-    """Raise `ConfigError` for rows of the wrong width or not finite; warn where they are too few for the clip."""
+def check_rows(rows: Transitions, obs: int, action: int) -> None:
+    """Raise `ConfigError` for rows of the wrong width or not finite."""
     for name, found, expected in (("obs", rows.obs.shape[1], obs), ("action", rows.action.shape[1], action)):
         if found != expected:
             raise ConfigError(f"target rows: {name} has {found} numbers, the run's has {expected}")
@@ -148,12 +154,45 @@ def check_rows(rows: Transitions, obs: int, action: int, clip: float) -> None:
         bad = torch.nonzero(~torch.isfinite(values).reshape(rows.size, -1).all(-1))[:, 0]
         if len(bad):
             raise ConfigError(f"target rows: {name} is not a number in {len(bad)} rows, first in row {int(bad[0])}")
-    if reachable(rows.size) < clip:
+
+
+def check_ranges(rows: Transitions, contract: Contract) -> None:
+    """Raise `ConfigError` for a signal that leaves its range too often to be in the contract's unit; warn of commands.
+
+    Commands beyond ±1 are those that the contract would have cut off, or of another scale or offset.
+    """
+    first = 0
+    for signal in contract.signals:
+        values, first = rows.obs[:, first : first + signal.size], first + signal.size
+        outside = float(((values < signal.low) | (values > signal.high)).any(-1).float().mean())
+        if outside > OUTSIDE:
+            raise ConfigError(
+                f"target rows: {signal.name} is outside [{signal.low:g}, {signal.high:g}] {signal.unit} in "
+                f"{outside:.0%} of the rows, up to {float(values.abs().max()):.4g}: another unit?"
+            )
+    beyond = float((rows.action.abs() > 1 + 1e-3).any(-1).float().mean())
+    if beyond > OUTSIDE:
+        largest = float(rows.action.abs().max())
         warnings.warn(
-            f"{rows.size} target rows support a correction of {reachable(rows.size):.1f} nats at most, and "
-            f"reward_correction.clip is {clip:g}: it takes {np.exp(clip):.0f} rows of the same (s, a)",
-            stacklevel=2,
+            f"target rows: {beyond:.0%} have a command beyond the contract's limits, up to {largest:.3g} times them: "
+            "another scale or offset? The source's policy never sends such",
+            stacklevel=3,
         )
+
+
+def check_enough(rows: int, clip: float) -> None:
+    """Warn where so many rows cannot support a correction as large as the clip [nats]."""
+    if reachable(rows) < clip:
+        warnings.warn(
+            f"{rows} target rows support a correction of {reachable(rows):.1f} nats at most, and "
+            f"reward_correction.clip is {clip:g}: it takes {np.exp(clip):.0f} rows of the same (s, a)",
+            stacklevel=3,
+        )
+
+
+def _warn_of_few(rows: int, correction: RewardCorrection) -> None:
+    if correction.method != "par":  # whose mismatch is no log-ratio
+        check_enough(rows, correction.clip)
 
 
 def _read(path: Path, contract: Contract) -> Transitions:
@@ -188,7 +227,14 @@ def _paired(
     typical = float(np.median(step[together]))
     if abs(typical - contract.control_dt) > TIMING * contract.control_dt:
         raise ConfigError(f"{path}: ticks are {typical:.4g} s apart, and the run's control_dt is {contract.control_dt}")
-    rows = np.flatnonzero(together & (np.abs(step - contract.control_dt) <= TIMING * contract.control_dt))
+    steady = np.abs(step - contract.control_dt) <= TIMING * contract.control_dt
+    if (together & ~steady).any():
+        lost = (together & ~steady).sum()
+        warnings.warn(
+            f"{path}: {lost} of {together.sum()} pairs of ticks are not {contract.control_dt} s apart, and left out",
+            stacklevel=4,
+        )
+    rows = np.flatnonzero(together & steady)
     action = (command[rows] - contract.action.offset) / np.array(contract.action.scale)
     columns = obs[rows], action, obs[rows + 1], np.zeros(len(rows))
     return Transitions(*(torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in columns))

@@ -19,6 +19,8 @@ from sdk.config import TrainConfig
 from sdk.offdynamics.settings import RewardCorrection, TargetSettings
 from sdk.offdynamics.target_data import (
     PlayedTarget,
+    check_enough,
+    check_ranges,
     check_rows,
     read_rows,
     target_of,
@@ -115,24 +117,61 @@ def zeros(rows: int, obs: int = 2, action: int = 1) -> Transitions:
 
 def test_rows_of_the_wrong_width_are_refused() -> None:
     with pytest.raises(ConfigError, match="target rows: obs has 3 numbers, the run's has 2"):
-        check_rows(zeros(500, obs=3), 2, 1, clip=5)
+        check_rows(zeros(500, obs=3), 2, 1)
     with pytest.raises(ConfigError, match="target rows: action has 2 numbers, the run's has 1"):
-        check_rows(zeros(500, action=2), 2, 1, clip=5)
+        check_rows(zeros(500, action=2), 2, 1)
 
 
 def test_rows_that_are_not_numbers_are_counted() -> None:
     rows = zeros(500)
     rows.next_obs[[7, 9], 1] = torch.nan
     with pytest.raises(ConfigError, match="next_obs is not a number in 2 rows, first in row 7"):
-        check_rows(rows, 2, 1, clip=5)
+        check_rows(rows, 2, 1)
 
 
 def test_rows_too_few_for_the_clip_are_told_with_the_number_it_takes() -> None:
     with pytest.warns(UserWarning, match="100 target rows support a correction of 4.6 nats at most, .* takes 148 rows"):
-        check_rows(zeros(100), 2, 1, clip=5)
+        check_enough(100, clip=5)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check_rows(zeros(149), 2, 1, clip=5)
+        check_enough(149, clip=5)
+
+
+def rows_within(count: int = 200) -> Transitions:
+    obs, action = torch.zeros(count, CONTRACT.obs_size), torch.zeros(count, JOINTS)
+    return Transitions(obs, action, obs.clone(), torch.zeros(count))
+
+
+def test_a_signal_in_another_unit_is_refused_with_how_far_it_goes() -> None:
+    check_ranges(rows_within(), CONTRACT)
+    rows, signal = rows_within(), CONTRACT.signals[0]
+    rows.obs[:50, 0] = 20 * signal.high
+    far = f"{20 * signal.high:g}"
+    with pytest.raises(ConfigError, match=rf"{signal.name} is outside .* in 25% of the rows, up to {far}"):
+        check_ranges(rows, CONTRACT)
+
+
+def test_commands_that_the_contract_would_cut_off_are_told() -> None:
+    rows = rows_within()
+    rows.action[:100] = 3.0
+    with pytest.warns(UserWarning, match="50% have a command beyond the contract's limits, up to 3 times"):
+        check_ranges(rows, CONTRACT)
+
+
+def test_ticks_that_came_late_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = table(tmp_path / "run.csv")
+    rows = np.loadtxt(path, delimiter=",", skiprows=1)
+    rows[5:, 0] += 0.7 * CONTRACT.control_dt
+    header = path.read_text(encoding="utf-8").splitlines()[0]
+    np.savetxt(path, rows, delimiter=",", header=header, comments="")
+    with pytest.warns(UserWarning, match=r"run\.csv: 1 of 9 pairs of ticks are not .* s apart, and left out"):
+        assert read_rows([path], joints_only()).size == 8
+
+
+def test_a_played_target_too_small_for_the_clip_is_told_before_anything_is_played() -> None:
+    correction = RewardCorrection(target=target(effect="cable", share=0.01), clip=6)
+    with pytest.warns(UserWarning, match="24 target rows support a correction of 3.2 nats at most"):
+        target_of(tiny("robust"), correction)
 
 
 # --- worlds ------------------------------------------------------------------------------------------------------
