@@ -60,9 +60,7 @@ class PearlConfig(SoftConfig):
         default="mean", description="the posterior's mean at each step, or a draw of it, held for an episode"
     )
     draws: int = Field(default=8, ge=1, description="different draws in a trial, before they come again")
-    tasks: int = Field(
-        default=16, ge=1, description="draws of a task in a descent, each with its context"
-    )
+    tasks: int = Field(default=16, ge=1, description="draws of a task in a descent, each with its context")
     batch: int = Field(default=64, ge=1, description="steps of each")
     context: int = Field(default=64, ge=1, description="most transitions of a context")
     recent: int = Field(default=1, ge=1, description="trials of a task that contexts are drawn from: the last ones")
