@@ -20,11 +20,12 @@ class Bar(Schema):
     value: float | None = Field(default=None, description="as it is")
     share: float | None = Field(default=None, description="of the ceiling")
     gap: float | None = Field(default=None, description="of the way from the floor to the ceiling")
+    success: float | None = Field(default=None, description="of a robot's episodes end on target, instead of a return")
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Bar:
-        if sum(x is not None for x in (self.value, self.share, self.gap)) != 1:
-            raise ValueError("a bar is one of value, share and gap")
+        if sum(x is not None for x in (self.value, self.share, self.gap, self.success)) != 1:
+            raise ValueError("a bar is one of value, share, gap and success")
         return self
 
     def line(self, ceiling: float, floor: float) -> float:
@@ -87,8 +88,11 @@ class BenchmarkFile(Schema):
     def _one_subject(self) -> BenchmarkFile:
         if (self.toy is None) == (self.robot is None):
             raise ValueError("a benchmark is about a toy or a robot")
-        if self.robot and any(entry.bar and entry.bar.gap is None for entry in self.algorithms.values()):
-            raise ValueError("the bar of a robot's arm is a gap: its ceiling and floor are arms themselves")
+        bars = [entry.bar for entry in self.algorithms.values() if entry.bar]
+        if self.robot and any(bar.gap is None and bar.success is None for bar in bars):
+            raise ValueError("the bar of a robot's arm is a gap or a success: ceiling and floor are arms themselves")
+        if self.toy and any(bar.success is not None for bar in bars):
+            raise ValueError("the bar of a toy is a return, not a success")
         return self
 
 

@@ -78,6 +78,7 @@ def rows(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
     return [
         measured(f"{prefix}/total_return", over_seeds(arms[algo].returns), file.unit, **levels, **seeds),
         *_gap(benchmark, algo, arms),
+        _success(benchmark, algo, arms),
         *(
             measured(f"{prefix}/episode_{k}", over_seeds(returns), "return of an episode")
             for k, returns in enumerate(episodes, start=1)
@@ -92,7 +93,17 @@ def _gap(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
         return []
     gap = seeds_by_tasks_gap_closed(arms[file.floor].returns, arms[algo].returns, arms[file.ceiling].returns)
     name, unit = f"{benchmark.name}/{algo}/gap_closed", f"of {file.floor} to {file.ceiling}"
-    return [measured(name, gap, unit) if bar_ is None else at_least(name, gap, unit, bar_.gap or 0.0)]
+    return [measured(name, gap, unit) if bar_ is None or bar_.gap is None else at_least(name, gap, unit, bar_.gap)]
+
+
+def _success(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> Row:
+    bar_, runs = benchmark.entry(algo).bar, arms[algo].runs
+    share = over_seeds([run.evaluation.success for run in runs])
+    name, unit = f"{benchmark.name}/{algo}/success", "of episodes end on target"
+    seeds = by_seed({run.seed: float(run.evaluation.success.mean()) for run in runs})
+    if bar_ is None or bar_.success is None:
+        return measured(name, share, unit, **seeds)
+    return at_least(name, share, unit, bar_.success, **seeds)
 
 
 def _shown(runs: list[Trained]) -> int:

@@ -219,8 +219,9 @@ def test_a_bar_is_a_return_a_share_of_the_ceiling_or_of_the_gap(bar: Bar, line: 
     [
         ({"robot": "servo_arm"}, "a toy or a robot"),
         ({"toy": None}, "a toy or a robot"),
-        ({"toy": None, "robot": "servo_arm"}, "the bar of a robot's arm is a gap"),
-        ({"algorithms": {"rl2": {"bar": {}}}}, "one of value, share and gap"),
+        ({"toy": None, "robot": "servo_arm"}, "the bar of a robot's arm is a gap or a success"),
+        ({"algorithms": {"rl2": {"bar": {"success": 0.9}}}}, "the bar of a toy is a return"),
+        ({"algorithms": {"rl2": {"bar": {}}}}, "one of value, share, gap and success"),
         ({"algorithms": {"rl2": {"stesp": 5}}}, "did you mean 'steps'?"),
     ],
 )
@@ -273,7 +274,7 @@ def test_a_robot_s_arms_are_exported_driven_and_compared(tmp_path: Path, monkeyp
     levels = [rows["total_return"].value for rows in (robust, rl2, oracle)]
     assert rl2["gap_closed"].value == pytest.approx((levels[1] - levels[0]) / (levels[2] - levels[0]))
     assert (rl2["gap_closed"].bar, "gap_closed" in robust) == (">= 0.7", False)
-    assert {"episode_1", "episode_3", "seconds"} < rl2.keys()
+    assert {"episode_1", "episode_3", "seconds", "success"} < rl2.keys()
     assert {result.benchmark for result in read_results()} == {
         "robots_arm_rl2",
         "robots_arm_robust",

@@ -15,6 +15,7 @@ from sdk.evaluate import evaluate_run
 from sdk.rl.meta_settings import InnerConfig
 from sdk.ship import export_run
 from sdk.train import Progress, train
+from tests.sdk.untrained import with_discrete_actions
 
 TINY = ["trials=20", "steps=1800", "workers=0", "policy.hidden=[8]", "policy.memory=8", "ppo.epochs=1"]
 TABLES = [*TINY, "toy.name=tabular_mdp", "toy.settings.episodes=3", "ppo.bptt=15"]
@@ -61,8 +62,19 @@ def adapts_between_episodes(algo: str) -> bool:
     return issubclass(find_algorithm(algo).settings, InnerConfig)
 
 
-@pytest.mark.parametrize("toy", ["wind", "bandit"])
-@pytest.mark.parametrize("algo", [name for name in algorithm_names() if not adapts_between_episodes(name)])
+WITHIN = [name for name in algorithm_names() if not adapts_between_episodes(name) and name != "her"]
+"""All that needs neither several episodes nor a goal."""
+
+
+@pytest.mark.parametrize("algo", [name for name in WITHIN if name not in with_discrete_actions()])
+def test_what_has_continuous_actions_only_refuses_others(algo: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="continuous actions, and those here are discrete"):
+        train(resolve_config(algo, None, [*TINY, "steps=200", "toy.name=bandit"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("algo", "toy"), [(a, t) for a in WITHIN for t in ("wind", "bandit") if t == "wind" or a in with_discrete_actions()]
+)
 def test_every_algorithm_trains_on_continuous_and_discrete_toys(algo: str, toy: str, tmp_path: Path) -> None:
     config: TrainConfig = resolve_config(algo, None, [*TINY, "steps=200", f"toy.name={toy}", "ppo.bptt=null"])
     policy = train(config, tmp_path / "run")
