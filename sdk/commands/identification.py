@@ -13,33 +13,45 @@ from sdk.commands.screen import Json, Seed, err, say, show, table
 app = typer.Typer()
 
 
+Logs = Annotated[list[Path], typer.Option("--logs", help="Logs: files, or folders of them. Repeatable.")]
+To = Annotated[Path, typer.Option("--to", "-o", help="The posterior, as a randomization.yaml.")]
+TrainIn = Annotated[Path | None, typer.Option(help="Copy the robot's folder here, with the posterior as its worlds.")]
+Judges = Annotated[
+    list[Path] | None, typer.Option(help="Logs to judge by; default: a quarter of the others. Repeatable.")
+]
+Worlds = Annotated[Path | None, typer.Option(help="Worlds to search in; default: the robot's own file.")]
+Only = Annotated[list[str] | None, typer.Option(help="Identify only this parameter. Repeatable.")]
+Hold = Annotated[list[str] | None, typer.Option(help="Do not identify this parameter. Repeatable.")]
+Way = Annotated[
+    Literal["reweight", "dropo", "simopt"],
+    typer.Option(help="EPOpt's reweighting, DROPO's likelihood, or SimOpt's bounded step."),
+]
+Horizon = Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells [s].")]
+Segments = Annotated[int, typer.Option(min=8, help="Segments used at most.")]
+Evaluations = Annotated[int, typer.Option(min=10, help="Worlds that CMA-ES may try.")]
+Particles = Annotated[int, typer.Option(min=20, help="Worlds of the posterior in each of its rounds.")]
+Epsilon = Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains [rad²].")]
+Nats = Annotated[float, typer.Option(help="SimOpt: largest step from the prior [nats].")]
+
+
 @app.command()
 def identify(
     robot: Annotated[str, typer.Argument(help="Robot: its name, or a path such as ./my_robot.", show_default=False)],
-    logs: Annotated[list[Path], typer.Option("--logs", help="Logs: files, or folders of them. Repeatable.")],
-    to: Annotated[Path, typer.Option("--to", "-o", help="The posterior, as a randomization.yaml.")] = Path(
-        "posterior.yaml"
-    ),
-    train_in: Annotated[
-        Path | None, typer.Option(help="Also copy the robot's folder into this one, with the posterior as its worlds.")
-    ] = None,
+    logs: Logs,
+    to: To = Path("posterior.yaml"),
+    train_in: TrainIn = None,
     columns: Columns = None,
-    validation: Annotated[
-        list[Path] | None, typer.Option(help="Logs to judge by; default: a quarter of the others. Repeatable.")
-    ] = None,
-    prior: Annotated[Path | None, typer.Option(help="Worlds to search in; default: the robot's own file.")] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Identify only this parameter. Repeatable.")] = None,
-    hold: Annotated[list[str] | None, typer.Option(help="Do not identify this parameter. Repeatable.")] = None,
-    method: Annotated[
-        Literal["reweight", "dropo", "simopt"],
-        typer.Option(help="EPOpt's reweighting, DROPO's likelihood, or SimOpt's bounded step."),
-    ] = "reweight",
-    horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells [s].")] = 0.25,
-    segments: Annotated[int, typer.Option(min=8, help="Segments used at most.")] = 80,
-    evaluations: Annotated[int, typer.Option(min=10, help="Worlds that CMA-ES may try.")] = 200,
-    particles: Annotated[int, typer.Option(min=20, help="Worlds of the posterior in each of its rounds.")] = 150,
-    epsilon: Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains [rad²].")] = None,
-    kl: Annotated[float, typer.Option(help="SimOpt: largest step from the prior [nats].")] = 2.0,
+    validation: Judges = None,
+    prior: Worlds = None,
+    only: Only = None,
+    hold: Hold = None,
+    method: Way = "reweight",
+    horizon: Horizon = 0.25,
+    segments: Segments = 80,
+    evaluations: Evaluations = 200,
+    particles: Particles = 150,
+    epsilon: Epsilon = None,
+    kl: Nats = 2.0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 1,
     seed: Seed = 0,
     assess: Annotated[bool, typer.Option("--assess", help="Only say what the logs can tell; no fit.")] = False,
@@ -58,13 +70,10 @@ def identify(
     task = task_of(robot, logs, columns, validation or [], prior, only or [], hold or [])
     with spinner(f"identify {robot}", err) as report:
         if assess:
-            told = assessment(run.assess(task, settings, report))
+            facts = assessment(run.assess(task, settings, report))
         else:
             facts = write(run.identify(task, settings, report), robot, to, train_in)
-    if assess:
-        show(told, as_json, lambda: _print_assessment(told))
-    else:
-        show(facts, as_json, lambda: _print(facts))
+    show(facts, as_json, lambda: (_print_assessment if assess else _print)(facts))
 
 
 def _print_assessment(facts: dict[str, Any]) -> None:
