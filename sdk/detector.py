@@ -95,12 +95,16 @@ def ages(start: Tensor) -> Tensor:
 
 
 def calibrate(detector: MotionMonitor, memories: list[Tensor], fresh: Rollout, quantile: float) -> None:
-    """Set the memory that is typical, and each statistic's unit: what 1 − `quantile` of the episodes exceed."""
+    """Set the memory that is typical, and each statistic's unit, so that 1 − `quantile` of the episodes exceed any.
+
+    All share these alarms equally: one that sometimes leaps must not dull the others.
+    """
     if memories:
         detector.memory = Gaussian(torch.cat([m.flatten(2) for m in memories], -1)[SETTLED:].flatten(0, 1))
     raw = statistics(detector, fresh, memories)
     start = fresh.episode_start[..., 0]
-    units = [torch.quantile(episode_maxima(column, start), quantile) for column in raw.unbind(-1)]
+    each = 1 - (1 - quantile) / raw.shape[-1]
+    units = [torch.quantile(episode_maxima(column, start), each) for column in raw.unbind(-1)]
     detector.units = torch.stack(units).clamp(min=1e-3)
 
 

@@ -7,7 +7,7 @@ shows in a single reading, and over several steps before it does over one.
 
 A network that has learned to tell the moments of worlds outside the training range from those inside gives the
 log-odds ln p(m | outside) / p(m | inside): the likelihood ratio, by which two hypotheses are told apart best (Neyman
-and Pearson 1933), estimated by classification (Sugiyama et al. 2012, ch. 4). What no parameter of the robot describes
+and Pearson 1933), estimated by classification (Sugiyama et al. 2012, ch. 4). What lies beyond all that was learned from
 is left to two distances from what is typical: of the moments, and of the policy's memory.
 """
 
