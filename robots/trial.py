@@ -119,7 +119,7 @@ class RobotTrials:
         """Advance all active trials by one control period; `action` `[N, A]`, clipped to [−1, 1] by the robots."""
         rows = [self._step_one(i, a) for i, a in zip(range(len(self._active)), action, strict=True)]
         *columns, achieved = map(np.array, zip(*rows, strict=True))  # np.stack is ten times slower on single numbers
-        return TrialStep(*columns, achieved=achieved)
+        return TrialStep(*columns)._replace(achieved=achieved)
 
     def _step_one(self, i: int, action: np.ndarray) -> tuple[Any, ...]:
         env = self._active[i]
