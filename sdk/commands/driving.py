@@ -27,7 +27,7 @@ def run(
     safety: Annotated[Path | None, typer.Option(help="YAML file over the supervisor's defaults.")] = None,
     monitor: Annotated[bool, typer.Option(help="Let the bundle's monitor, if any, fall back and stop.")] = True,
     trials: Annotated[int | None, typer.Option(min=1, help="Stop after so many trials.")] = None,
-    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time [s].")] = None,
+    max_seconds: Annotated[float | None, typer.Option(help="Stop after this time, in s.")] = None,
     as_json: Json = False,
 ) -> None:
     """Drive a robot with a bundle, adapting as it goes. Needs neither torch nor a simulator."""

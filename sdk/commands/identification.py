@@ -26,12 +26,12 @@ Way = Annotated[
     Literal["reweight", "dropo", "simopt"],
     typer.Option(help="EPOpt's reweighting, DROPO's likelihood, or SimOpt's bounded step."),
 ]
-Horizon = Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells [s].")]
+Horizon = Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells, in s.")]
 Segments = Annotated[int, typer.Option(min=8, help="Segments used at most.")]
 Evaluations = Annotated[int, typer.Option(min=10, help="Worlds that CMA-ES may try.")]
 Particles = Annotated[int, typer.Option(min=20, help="Worlds of the posterior in each of its rounds.")]
-Epsilon = Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains [rad²].")]
-Nats = Annotated[float, typer.Option(help="SimOpt: largest step from the prior [nats].")]
+Epsilon = Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains, in rad².")]
+Nats = Annotated[float, typer.Option(help="SimOpt: largest step from the prior, in nats.")]
 
 
 @app.command()

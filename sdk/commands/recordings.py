@@ -39,8 +39,8 @@ def replay(
 def replay_log(
     robot: Annotated[str, typer.Argument(help="Robot whose simulation is judged.", show_default=False)],
     logs: Annotated[list[Path], typer.Argument(help="Runs (.npz, .mcap), or folders of them.", show_default=False)],
-    horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead to foretell [s].")] = 0.25,
-    delay: Annotated[str, typer.Option(help="Command delay [s]; auto: lag of the measured torque.")] = "auto",
+    horizon: Annotated[float, typer.Option(min=0.01, help="How far ahead to foretell, in s.")] = 0.25,
+    delay: Annotated[str, typer.Option(help="Command delay, in s; auto: lag of the measured torque.")] = "auto",
     clip: Annotated[bool, typer.Option("--clip", help="Keep runs that command beyond the contract, clipped.")] = False,
     as_json: Json = False,
 ) -> None:

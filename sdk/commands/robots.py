@@ -60,7 +60,7 @@ def play(
     bundle: Annotated[Path | None, typer.Option(help="Play an exported bundle.")] = None,
     random: Annotated[bool, typer.Option("--random", help="Play at random; the default.")] = False,
     to: Annotated[Path, typer.Option("--to", "-o", help="The picture, a .gif.")] = Path("play.gif"),
-    seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long the robot is watched [s].")] = 6.0,
+    seconds: Annotated[float, typer.Option(min=0.1, max=120, help="How long the robot is watched, in s.")] = 6.0,
     task: Annotated[str | None, typer.Option(help="Task; default: that of --run, or the robot's own.")] = None,
     seed: Seed = 0,
     width: Annotated[

@@ -28,6 +28,8 @@ def test_every_command_and_every_option_says_what_it_is_for(name: str, simshift:
     silent = [parameter.name for parameter in COMMANDS[name].params if not getattr(parameter, "help", None)]
     assert not silent
     assert COMMANDS[name].help.rstrip().endswith(".")
+    markup = [parameter.name for parameter in COMMANDS[name].params if "[" in (getattr(parameter, "help", None) or "")]
+    assert not markup  # the screen takes a unit in brackets for a style, and drops it
 
 
 def test_help_names_every_command(simshift: Simshift) -> None:
