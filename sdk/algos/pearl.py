@@ -38,7 +38,7 @@ from sdk.config import TrainConfig
 from sdk.nn.beliefs import Belief
 from sdk.nn.critics import TwinCritic
 from sdk.nn.normalizer import Normalizer
-from sdk.nn.squashed import SquashedActor
+from sdk.nn.squashed import SquashedActing, SquashedActor
 from sdk.nn.task_posterior import Natural, TransitionEncoder, prior, product
 from sdk.rl.distributions import SquashedGaussian
 from sdk.rl.elbo import gaussian_kl
@@ -67,7 +67,7 @@ class PearlConfig(SoftConfig):
     kl_weight: float = Field(default=0.1, ge=0, description="weight of the KL, summed over dimensions")
 
 
-class PearlPolicy(nn.Module):
+class PearlPolicy(SquashedActing):
     """An actor that reads what is inferred of the task beside the observation; its memory is the posterior.
 
     Draws are part of the memory: a trial begins with all the noise that it will use.
@@ -93,11 +93,6 @@ class PearlPolicy(nn.Module):
                 CarryState(name="noise", shape=(settings.draws, settings.latent), initial=tuple(noise.tolist())),
             )
 
-    @property
-    def log_std(self) -> Tensor:
-        """The log spread that that of an action departs from."""
-        return self.head.log_std
-
     def initial_carry(self, size: int) -> Carry:
         """Return the prior and no observation before, for `size` trials."""
         return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)
@@ -109,28 +104,12 @@ class PearlPolicy(nn.Module):
         noise = np.stack([rng.standard_normal((self.draws, self.latent), dtype=np.float32) for rng in rngs])
         return *carry[:-1], torch.from_numpy(noise)
 
-    def bind_context(self, context: Tensor) -> None:
-        """Ignore the true contexts: this policy infers what it needs."""
-
-    def step(
+    def act(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
-    ) -> tuple[Tensor, Carry]:
-        """Return the action without noise `[N, A]`, and the posterior after the transition that led here."""
+    ) -> tuple[SquashedGaussian, Carry]:
+        """Return the distribution over actions, and the posterior after the transition that led here."""
         latent, carry = self.infer(obs, last_action, last_reward, episode_start, carry)
-        return self.actions(obs, latent).greedy, carry
-
-    def explore(
-        self,
-        obs: Tensor,
-        last_action: Tensor,
-        last_reward: Tensor,
-        episode_start: Tensor,
-        carry: Carry,
-        noise: Tensor,
-    ) -> tuple[Tensor, Tensor, Carry]:
-        """Return the action for `noise` `[N, A]`, its log-density and the next memory."""
-        latent, carry = self.infer(obs, last_action, last_reward, episode_start, carry)
-        return *self.actions(obs, latent).sample(noise), carry
+        return self.actions(obs, latent), carry
 
     def infer(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry

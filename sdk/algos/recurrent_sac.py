@@ -32,7 +32,7 @@ from sdk.config import PolicyConfig, TrainConfig
 from sdk.nn.critics import TwinCritic
 from sdk.nn.normalizer import Normalizer
 from sdk.nn.recurrent import Gru
-from sdk.nn.squashed import SquashedActor
+from sdk.nn.squashed import SquashedActing, SquashedActor
 from sdk.offdynamics.transitions import sent_actions
 from sdk.rl.distributions import SquashedGaussian
 from sdk.rl.rollout import Carry, Rollout
@@ -50,7 +50,7 @@ class RecurrentSacConfig(SoftConfig):
     )
 
 
-class RecurrentPolicy(nn.Module):
+class RecurrentPolicy(SquashedActing):
     """A squashed Gaussian of the observation and of a GRU that reads everything."""
 
     def __init__(self, sizes: Sizes, config: PolicyConfig) -> None:
@@ -62,37 +62,9 @@ class RecurrentPolicy(nn.Module):
         self.carry_spec = self.memory.carry_spec
         self.head = SquashedActor(config.memory + sizes.obs, sizes, config)
 
-    @property
-    def log_std(self) -> Tensor:
-        """The log spread that that of an action departs from."""
-        return self.head.log_std
-
     def initial_carry(self, size: int) -> Carry:
         """Return the blank memory of `size` trials."""
         return self.memory.initial_carry(size)
-
-    def bind_context(self, context: Tensor) -> None:
-        """Ignore the true contexts: this policy infers what it needs."""
-
-    def step(
-        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
-    ) -> tuple[Tensor, Carry]:
-        """Return the action without noise `[N, A]`, and the memory after reading one observation."""
-        actions, carry = self._act(obs, last_action, last_reward, episode_start, carry)
-        return actions.greedy, carry
-
-    def explore(
-        self,
-        obs: Tensor,
-        last_action: Tensor,
-        last_reward: Tensor,
-        episode_start: Tensor,
-        carry: Carry,
-        noise: Tensor,
-    ) -> tuple[Tensor, Tensor, Carry]:
-        """Return the action for `noise` `[N, A]`, its log-density and the next memory."""
-        actions, carry = self._act(obs, last_action, last_reward, episode_start, carry)
-        return *actions.sample(noise), carry
 
     def read(self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor) -> Tensor:
         """Return what memories read of steps `[…]`: the standardised observation first."""
@@ -104,9 +76,10 @@ class RecurrentPolicy(nn.Module):
         given, _ = self.memory.unroll(x, self.initial_carry(x.shape[1]))
         return self.head(torch.cat([given, x[..., : self.sizes.obs]], -1))  # type: ignore[no-any-return]
 
-    def _act(
+    def act(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[SquashedGaussian, Carry]:
+        """Return the distribution over actions, and the memory after reading one observation."""
         x = self.read(obs, last_action, last_reward, episode_start)
         given, carry = self.memory.step(x, carry)
         return self.head(torch.cat([given, x[:, : self.sizes.obs]], -1)), carry

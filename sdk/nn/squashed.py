@@ -43,7 +43,47 @@ class SquashedActor(nn.Module):
         return SquashedGaussian(mean, (self.log_std + change).clamp(NARROWEST, WIDEST))
 
 
-class SquashedPolicy(nn.Module):
+class SquashedActing(nn.Module):
+    """What policies with such an actor share, whatever they know and remember: `act` says what they would do."""
+
+    head: SquashedActor
+
+    @property
+    def log_std(self) -> Tensor:
+        """The log spread that that of an action departs from."""
+        return self.head.log_std
+
+    def bind_context(self, context: Tensor) -> None:
+        """Ignore the true contexts: this policy infers what it needs."""
+
+    def act(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[SquashedGaussian, Carry]:
+        """Return the distribution over actions, and the memory after reading one step."""
+        raise NotImplementedError
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the action without noise `[N, A]`, and the memory after reading one step."""
+        actions, carry = self.act(obs, last_action, last_reward, episode_start, carry)
+        return actions.greedy, carry
+
+    def explore(
+        self,
+        obs: Tensor,
+        last_action: Tensor,
+        last_reward: Tensor,
+        episode_start: Tensor,
+        carry: Carry,
+        noise: Tensor,
+    ) -> tuple[Tensor, Tensor, Carry]:
+        """Return the action for `noise` `[N, A]`, its log-density and the next memory."""
+        actions, carry = self.act(obs, last_action, last_reward, episode_start, carry)
+        return *actions.sample(noise), carry
+
+
+class SquashedPolicy(SquashedActing):
     """Acts on the observation alone; what leaves for a robot is tanh of the mean."""
 
     inputs = ("obs",)
@@ -55,36 +95,16 @@ class SquashedPolicy(nn.Module):
         self.normalizer = Normalizer(sizes.obs)
         self.head = SquashedActor(sizes.obs, sizes, config)
 
-    @property
-    def log_std(self) -> Tensor:
-        """The log spread that that of an action departs from."""
-        return self.head.log_std
-
     def initial_carry(self, size: int) -> Carry:
         """Return the empty memory of `size` trials."""
         return ()
-
-    def bind_context(self, context: Tensor) -> None:
-        """Ignore the true contexts: this policy does not adapt."""
 
     def actions(self, obs: Tensor) -> SquashedGaussian:
         """Return the distribution over actions at observations `[…, O]`."""
         return self.head(self.normalizer(obs))  # type: ignore[no-any-return]
 
-    def step(
+    def act(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
-    ) -> tuple[Tensor, Carry]:
-        """Return the action without noise `[N, A]`."""
-        return self.actions(obs).greedy, carry
-
-    def explore(
-        self,
-        obs: Tensor,
-        last_action: Tensor,
-        last_reward: Tensor,
-        episode_start: Tensor,
-        carry: Carry,
-        noise: Tensor,
-    ) -> tuple[Tensor, Tensor, Carry]:
-        """Return the action for `noise` `[N, A]` and its log-density."""
-        return *self.actions(obs).sample(noise), carry
+    ) -> tuple[SquashedGaussian, Carry]:
+        """Return the distribution over actions at the observation, and no memory."""
+        return self.actions(obs), carry
