@@ -123,9 +123,7 @@ class Darc:
     def observe(self, source: Transitions, target: Transitions | None) -> None:
         """Take in new rows of either domain; of the target none where there are no new ones."""
         self.classifier.observe(source)
-        self.kept.add("source", source)
-        if target is not None:
-            self.kept.add("target", target)
+        self.kept.add_both(source, target)
 
     def train(self, iteration: int) -> None:
         """Descend both losses on batches half source, half target."""

@@ -26,6 +26,12 @@ class KeptRows:
             both = Transitions.join([self._rows[key], new]) if key in self._rows else new
             self._rows[key] = Transitions(*(x.clone() for x in both.last(self._capacity[domain])))
 
+    def add_both(self, source: Transitions, target: Transitions | None) -> None:
+        """Take in new rows of either domain; of the target none where there are no new ones."""
+        self.add("source", source)
+        if target is not None:
+            self.add("target", target)
+
     def size(self, domain: str) -> int:
         """Return how many rows there are to train on."""
         return self._rows[domain].size

@@ -81,9 +81,7 @@ class Par:
     def observe(self, source: Transitions, target: Transitions | None) -> None:
         """Take in new rows of either domain; of the target none where there are no new ones."""
         self.latent.moments.update(torch.cat([source.obs, source.action], -1))
-        self.kept.add("source", source)
-        if target is not None:
-            self.kept.add("target", target)
+        self.kept.add_both(source, target)
 
     def train(self, iteration: int) -> None:
         """Descend the mismatch on rows of the target."""
