@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from domain_rand.schema import Schema
+from domain_rand.schema import ConfigError, Schema
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
 from sdk.nn.memory import Memory
@@ -37,15 +37,22 @@ class Settings(Schema):
         default=None, ge=1, description="features of (observation before, step) that memory reads; none: the step alone"
     )
     gate: bool = Field(default=False, description="whether the observation gates what memory gives the actor")
+    spans: int | None = Field(
+        default=None,
+        ge=3,
+        description="most steps that units of a GRU begin by keeping what they hold; none: one or two",
+    )
 
 
 def build(sizes: Sizes, config: TrainConfig) -> MemoryPolicy:
     """Build π(a | s, memory)."""
     of = Settings.parse(config.method, "method")
-    cell = Gru if config.policy.cell == "gru" else Lstm
+    if config.policy.cell == "lstm" and of.spans is not None:
+        raise ConfigError(f"method.spans = {of.spans} is about the gates of a GRU; policy.cell is 'lstm'")
 
     def make(inputs: int) -> Memory:
-        return cell(inputs, config.policy.memory)
+        units = config.policy.memory
+        return Gru(inputs, units, of.spans) if config.policy.cell == "gru" else Lstm(inputs, units)
 
     inputs = sizes.step_inputs
     memory = make(inputs) if of.transitions is None else Transitions(inputs, sizes.obs, of.transitions, make)

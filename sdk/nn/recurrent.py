@@ -11,13 +11,20 @@ from sdk.rl.rollout import Carry
 
 
 class Gru(Memory):
-    """One layer of gated recurrent units; it gives its whole state."""
+    """One layer of gated recurrent units; it gives its whole state.
 
-    def __init__(self, inputs: int, units: int) -> None:
+    With `spans`, unit i begins by keeping what it holds for about T_i ~ U(1, spans − 1) steps, instead of one or two:
+    the bias of its update gate is log T_i (Tallec & Ollivier 2018, section 2).
+    """
+
+    def __init__(self, inputs: int, units: int, spans: int | None = None) -> None:
         super().__init__()
         self.size = units
         self.carry_spec = (CarryState(name="memory", shape=(units,)),)
         self.gru = nn.GRU(inputs, units)
+        if spans is not None:
+            update = slice(units, 2 * units)
+            self.gru.get_parameter("bias_ih_l0").data[update] = torch.empty(units).uniform_(1, spans - 1).log()
 
     def step(self, x: Tensor, carry: Carry) -> tuple[Tensor, Carry]:
         state = torch.gru_cell(x, carry[0], *self.gru.all_weights[0])

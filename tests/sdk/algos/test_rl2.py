@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 import torch
 
+from domain_rand.schema import ConfigError
 from sdk.rl.distributions import distribution
 from sdk.rl.ppo import PpoConfig, prepare
 from sdk.rl.rollout import collect
@@ -66,3 +67,8 @@ def test_a_gated_memory_of_transitions_leaves_as_the_graph_it_was(tmp_path: Path
     manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
     assert manifest.parity.max_abs_error <= 1e-5
     assert [state.name for state in manifest.carry] == ["memory", "last_obs"]
+
+
+def test_spans_are_refused_for_a_cell_without_an_update_gate() -> None:
+    with pytest.raises(ConfigError, match=r"method\.spans = 9.*'lstm'"):
+        untrained("rl2", SIZES, cell="lstm", method={"spans": 9})
