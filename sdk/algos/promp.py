@@ -27,10 +27,10 @@ from sdk.algos.maml import build
 from sdk.config import TrainConfig
 from sdk.nn.adapting import AdaptingPolicy, InnerObjective
 from sdk.rl.distributions import ActionDistribution
-from sdk.rl.episodes import Episodes, masked_mean
-from sdk.rl.meta_learner import MetaLearner, Trials
+from sdk.rl.episodes import masked_mean
+from sdk.rl.meta_learner import MetaLearner, Trials, ratio_to
 from sdk.rl.meta_settings import MetaConfig, played
-from sdk.rl.surrogates import clipped_ratio, likelihood_ratio
+from sdk.rl.surrogates import clipped_ratio
 
 
 class PrompConfig(MetaConfig):
@@ -48,11 +48,7 @@ class ProMP(MetaLearner):
 
     def inner_objective(self, played: ActionDistribution) -> InnerObjective:
         """Return the ratio to how the batch was played."""
-
-        def objective(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
-            return likelihood_ratio(log_prob, played.log_prob(episodes.action), advantage, episodes.mask)
-
-        return objective
+        return ratio_to(played)
 
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return the clipped objective `[N]`, less what the earlier batches' policies moved."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,13 +147,19 @@ def rows_of_log(log: Log, contract: Contract, path: Path) -> Transitions:
 
 def check_rows(rows: Transitions, obs: int, action: int) -> None:
     """Raise `ConfigError` for rows of the wrong width or not finite."""
-    for name, found, expected in (("obs", rows.obs.shape[1], obs), ("action", rows.action.shape[1], action)):
-        if found != expected:
-            raise ConfigError(f"target rows: {name} has {found} numbers, the run's has {expected}")
-    for name, values in rows._asdict().items():
-        bad = torch.nonzero(~torch.isfinite(values).reshape(rows.size, -1).all(-1))[:, 0]
+    check_columns(rows._asdict(), {"obs": obs, "action": action}, "target rows")
+
+
+def check_columns(columns: Mapping[str, torch.Tensor], widths: Mapping[str, int], source: str) -> None:
+    """Raise `ConfigError` naming `source` for a column of another width than the run's, or not finite."""
+    for name, expected in widths.items():
+        if columns[name].ndim != 2 or columns[name].shape[1] != expected:
+            found = columns[name].shape[1] if columns[name].ndim == 2 else f"the shape {tuple(columns[name].shape)}, no"
+            raise ConfigError(f"{source}: {name} has {found} numbers, the run's has {expected}")
+    for name, values in columns.items():
+        bad = torch.nonzero(~torch.isfinite(values).reshape(len(values), -1).all(-1))[:, 0]
         if len(bad):
-            raise ConfigError(f"target rows: {name} is not a number in {len(bad)} rows, first in row {int(bad[0])}")
+            raise ConfigError(f"{source}: {name} is not a number in {len(bad)} rows, first in row {int(bad[0])}")
 
 
 def check_ranges(rows: Transitions, contract: Contract) -> None:

@@ -60,6 +60,15 @@ def retrace(
     return played, now
 
 
+def ratio_to(played: ActionDistribution) -> InnerObjective:
+    """Return the ratio to how a batch was played, times advantages: right for weights that have moved since, too."""
+
+    def objective(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
+        return likelihood_ratio(log_prob, played.log_prob(episodes.action), advantage, episodes.mask)
+
+    return objective
+
+
 class MetaLearner:
     """The outer loop. `inner_objective` and `outer_objective` are what methods replace."""
 

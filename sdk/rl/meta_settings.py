@@ -30,6 +30,11 @@ class InnerConfig(Schema):
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=1.0, ge=0, le=1)
 
+    @property
+    def episodes(self) -> int:
+        """Episodes of a trial that training plays: the batches to adapt on, and one to answer for."""
+        return (self.inner_steps + 1) * self.rollouts
+
     def rule(self) -> AdaptationRule:
         """Return when and how a policy adapts once it is trained."""
         return AdaptationRule(
@@ -70,7 +75,7 @@ def inner_settings(config: TrainConfig) -> InnerConfig:
 def played(config: TrainConfig, shape: WorldShape) -> int:
     """Return the control steps of a trial that training plays; raises `ConfigError` where a trial is too short."""
     settings = inner_settings(config)
-    needed = (settings.inner_steps + 1) * settings.rollouts
+    needed = settings.episodes
     there = shape.trial_steps // shape.episode_steps
     if needed > there:
         raise ConfigError(

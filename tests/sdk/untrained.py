@@ -40,9 +40,9 @@ def _builds(algo: str, sizes: Sizes) -> bool:
 
 
 def output_layer(policy: nn.Module) -> Any:
-    """Return the last layer of the policy's actor, wherever it keeps that."""
-    (actor,) = (module for name, module in policy.named_modules() if name.rpartition(".")[2] == "actor")
-    return list(actor.children())[-1]
+    """Return the last layer of the policy's actor, wherever it keeps that; those of experts lie deeper."""
+    actors = {name: module for name, module in policy.named_modules() if name.rpartition(".")[2] == "actor"}
+    return list(actors[min(actors, key=lambda name: name.count("."))].children())[-1]
 
 
 def learner_of(algo: str, policy: Any, ppo: PpoConfig | None = None, **method: Any) -> Learner:

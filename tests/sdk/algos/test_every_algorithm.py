@@ -32,6 +32,9 @@ ARM = ["robot=panda", "task=reach_sparse", "trials=1", "robots=1", "steps=900", 
 ARM += ["method.warm_up=0", "method.updates_per_step=0.02"]
 """Three iterations of one trial, 300 steps each, for what needs a goal: no toy has one."""
 
+GUIDED = [*POINTS[:-1], "method.expert.updates_per_step=0.02", "method.expert_steps=1200"]
+"""As points, experts in the first iteration alone."""
+
 SUBJECT = {False: ("robot=servo_arm",), True: ("robot=husky", "task=find_goal")}
 """Robots to leave for: one without and one with a reward to report."""
 
@@ -43,7 +46,8 @@ def by_reward(algo: str) -> bool:
 
 def brief(algo: str, *overrides: str) -> TrainConfig:
     """Return the configuration of three short iterations."""
-    subject = ARM if algo == "her" else TABLES if algo in with_discrete_actions() else POINTS
+    special = {"her": ARM, "gmps": GUIDED}
+    subject = special.get(algo) or (TABLES if algo in with_discrete_actions() else POINTS)
     return resolve_config(algo, None, [*subject, *overrides])
 
 
