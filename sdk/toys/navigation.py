@@ -5,6 +5,9 @@
 Protocol: episodes of at most 100 steps from (0, 0), the position observed; an episode ends within 0.01 of the goal in
 both dimensions. The figure is the return of an episode, before and after each adaptation.
 
+With `clusters`, tasks are of so many kinds: the goal is in a square of side 0.2 around one of as many places, evenly
+spaced on the circle of radius 0.4 from (0.4, 0) on (after Vuorio et al. 2019, whose tasks have modes).
+
 The end is an absorbing state here: whoever has arrived stays where they are and is paid 0 up to step 100, so that all
 episodes have the same length. Every return is the one of the episode that ended on arrival, discounted or not.
 """
@@ -21,11 +24,15 @@ FURTHEST, NEAR = 0.5, 0.01
 
 SPEED = 0.1
 
+CENTRES, SPREAD = 0.4, 0.1
+"""How far from the start the clusters' centres are, and the largest coordinate of a goal seen from its own."""
+
 
 class NavigationSettings(ToySettings):
-    """How many episodes a trial has."""
+    """How many episodes a trial has, and where goals are."""
 
     episodes: int = Field(default=1, ge=1)
+    clusters: int = Field(default=1, ge=1, description="clusters that goals come from; 1: the whole square")
 
 
 class NavigationTrials(ToyTrials):
@@ -35,13 +42,19 @@ class NavigationTrials(ToyTrials):
     episode_steps = 100
 
     def __init__(self, settings: NavigationSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        self.episodes = settings.episodes
+        self.episodes, self.clusters = settings.episodes, settings.clusters
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         side = 2 * keys.uniform("goal", 2) - 1
-        self.goal = FURTHEST * side
-        return side
+        self.centre = np.zeros_like(side)
+        if self.clusters == 1:
+            self.goal = FURTHEST * side
+            return side
+        angle = 2 * np.pi * np.floor(self.clusters * keys.uniform("cluster", 1)[:, 0]) / self.clusters
+        self.centre = CENTRES * np.stack([np.cos(angle), np.sin(angle)], -1)
+        self.goal = self.centre + SPREAD * side
+        return self.goal / FURTHEST
 
     def start(self, episode: int) -> None:
         self.pos = np.zeros_like(self.goal)

@@ -1,8 +1,9 @@
-"""Navigation: the oracle, three steps that tell where the goal is, and two ways of knowing nothing.
+"""Navigation: the oracle, three steps that tell where the goal is, and ways of knowing little or nothing.
 
 The oracle closes the distance in each dimension as fast as it may, so it is as near as can be at every step. Blind to
-the goal, nowhere is nearer to it on average than the start. An untrained policy of the paper draws actions of unit
-spread, ten times what a step may be, and so moves at full speed most of the time.
+the goal, nowhere is nearer to it on average than the start. Where goals come in clusters, to know one's cluster is worth
+something in between. An untrained policy of the paper draws actions of unit spread, ten times what a step may be, and so
+moves at full speed most of the time.
 """
 
 from __future__ import annotations
@@ -24,6 +25,14 @@ class Oracle(Blind):
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
         assert isinstance(self.worlds, NavigationTrials)
         return toward(obs, self.worlds.goal, SPEED)
+
+
+class Cluster(Blind):
+    """Walk to the middle of the cluster that the goal is of: what it is worth to know the kind of task alone."""
+
+    def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
+        assert isinstance(self.worlds, NavigationTrials)
+        return toward(obs, self.worlds.centre, SPEED)
 
 
 class Stay(Blind):
@@ -71,5 +80,6 @@ def references(settings: NavigationSettings, tasks: int = 20_000, seed: int = 0)
     """Return the oracle, what three distances are worth, and what is reached in ignorance."""
     worlds = NavigationTrials(settings, tasks, seed=seed, stream="references")
     players: dict[str, Blind] = {"oracle": Oracle(), "trilaterate": Trilaterate(), "goal_blind": Stay()}
+    players |= {"cluster": Cluster()} if settings.clusters > 1 else {}
     players |= {"untrained": Untrained(seed), "random": Random(seed)}
     return {name: Known.of(play(worlds, player, range(tasks))) for name, player in players.items()}
