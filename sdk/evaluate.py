@@ -24,13 +24,15 @@ class Evaluation:
     """Returns of whole trials `[W]`, of their episodes `[W, K]`, and the share `[W]` of these that ended on target.
 
     A trial in which episodes ended early has more than K of them; the first K are shown. `by_step` `[T]` is the mean
-    reward of each step of the trial, where rewards were watched one by one.
+    reward of each step of the trial, `reached` `[W, K]` whether an episode was ever on target, where steps were watched
+    one by one.
     """
 
     returns: np.ndarray
     per_episode: np.ndarray
     success: np.ndarray
     by_step: np.ndarray | None = None
+    reached: np.ndarray | None = None
 
     @property
     def mean(self) -> Estimate:
@@ -89,6 +91,8 @@ def by_episode(rollout: Rollout) -> Evaluation:
     count = int(episode.max()) + 1
     per_episode = torch.zeros(len(episode), count).scatter_add(1, episode, rollout.reward.T)
     success = torch.zeros(len(episode), count).scatter_add(1, episode, (rollout.success * ended).T)
+    reached = torch.zeros(len(episode), count).scatter_add(1, episode, rollout.success.T).clamp(max=1)
     shown = int(ended.sum(0).min())
-    parts = rollout.reward.sum(0), per_episode[:, :shown], success[:, :shown].mean(1), rollout.reward.mean(1)
+    of_trials = rollout.reward.sum(0), per_episode[:, :shown], success[:, :shown].mean(1)
+    parts = (*of_trials, rollout.reward.mean(1), reached[:, :shown])
     return Evaluation(*(part.double().numpy() for part in parts))

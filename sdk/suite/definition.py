@@ -41,6 +41,8 @@ class Entry(Schema):
     algo: str | None = Field(default=None, description="the algorithm, where the entry goes by another name")
     bar: Bar | None = None
     adapted: dict[int, float] = Field(default={}, description="least return of an episode after so many adaptations")
+    reached: float | None = Field(default=None, description="least share of tasks that reach their goal in `attempts`")
+    missed: float | None = Field(default=None, description="largest share: who does not explore must not get there")
     toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
     steps: int | None = None
     trials: int | None = None
@@ -53,7 +55,7 @@ class Entry(Schema):
 
     def settings(self) -> dict[str, Any]:
         """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
-        return self.model_dump(exclude_unset=True, exclude={"algo", "bar", "adapted", "toy"})
+        return self.model_dump(exclude_unset=True, exclude={"algo", "bar", "adapted", "reached", "missed", "toy"})
 
 
 class CurveSettings(Schema):
@@ -76,6 +78,7 @@ class BenchmarkFile(Schema):
     unit: str = "return of a trial"
     tasks: int = Field(default=20_000, ge=2, description="held-out tasks for each training seed, the same for all")
     adapts_every: int | None = Field(default=None, ge=1, description="episodes between adaptations, reported as one")
+    attempts: int | None = Field(default=None, ge=1, description="episodes within which a goal counts as reached")
     ceiling: str
     floor: str = "random"
     references: tuple[str, ...] = ()

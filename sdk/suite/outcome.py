@@ -9,10 +9,10 @@ import numpy as np
 
 from domain_rand.schema import ConfigError, nearest
 from sdk.evaluate import Evaluation
-from sdk.results import Row, at_least, measured
+from sdk.results import Row, at_least, at_most, measured
 from sdk.statistics import Estimate, seeds_by_tasks_ci95
 from sdk.suite.curve import Point, first_at
-from sdk.suite.definition import Benchmark
+from sdk.suite.definition import Benchmark, Entry
 from sdk.toys.references.base import Known
 from sdk.toys.references.base import known as known_of_toy
 
@@ -64,6 +64,7 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
             if file.adapts_every is None
             else _adaptations(prefix, runs, strategies, file.adapts_every, benchmark.entry(algo).adapted)
         ),
+        *([] if file.attempts is None else [_reached(prefix, runs, file.attempts, benchmark.entry(algo))]),
         *([] if line is None else _to_the_bar(prefix, runs, line)),
         *cost(prefix, runs),
     ]
@@ -118,6 +119,17 @@ def _adaptations(
             at_least(name, estimate, unit, bars[k], **beside) if k in bars else measured(name, estimate, unit, **beside)
         )
     return result
+
+
+def _reached(prefix: str, runs: list[Trained], attempts: int, entry: Entry) -> Row:
+    """Return the share of tasks whose goal was reached in one of the first `attempts` episodes."""
+    found = [run.evaluation.reached for run in runs]
+    assert all(reached is not None for reached in found)
+    share = over_seeds([reached[:, :attempts].max(1) for reached in found if reached is not None])
+    name, unit = f"{prefix}/reached_within_{attempts}", "of tasks"
+    if entry.reached is not None:
+        return at_least(name, share, unit, entry.reached)
+    return measured(name, share, unit) if entry.missed is None else at_most(name, share, unit, entry.missed)
 
 
 def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:

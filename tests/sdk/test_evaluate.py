@@ -24,6 +24,8 @@ def test_a_trial_is_split_at_its_ends_whichever_kind_they_are() -> None:
     assert result.per_episode.tolist() == [[0 + 2, 4 + 6 + 8], [1 + 3, 5 + 7 + 9]]
     assert result.returns.tolist() == [20, 25]
     assert result.success.tolist() == [0, 0.5]
+    assert result.reached is not None
+    assert result.reached.tolist() == [[0, 1], [0, 1]]  # world 0 was there, and left
 
 
 def test_worlds_may_end_their_episodes_at_different_steps() -> None:

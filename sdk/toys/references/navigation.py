@@ -1,8 +1,8 @@
 """Navigation: the oracle, three steps that tell where the goal is, and ways of knowing little or nothing.
 
 The oracle closes the distance in each dimension as fast as it may, so it is as near as can be at every step. Blind to
-the goal, nowhere is nearer to it on average than the start. Where goals come in clusters, to know one's cluster is worth
-something in between. An untrained policy of the paper draws actions of unit spread, ten times what a step may be, and so
+the goal, nowhere is nearer to it on average than the start. Where goals come in clusters, to know one's cluster is a
+strategy in between. An untrained policy of the paper draws actions of unit spread, ten times what a step may be, and so
 moves at full speed most of the time.
 """
 

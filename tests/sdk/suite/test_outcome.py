@@ -58,3 +58,22 @@ def test_settings_of_a_toy_may_be_an_algorithm_s_own() -> None:
     of = Benchmark("it", BenchmarkFile.parse({**parts, "toy": toy, "algorithms": entries}), "it")
     settings = [of.config(algo, 0).toy.settings for algo in entries]  # type: ignore[union-attr]
     assert settings == [{"episodes": 3, "regret": True}, {"episodes": 3}]
+
+
+def test_a_goal_counts_as_reached_if_one_of_the_first_attempts_came_upon_it(benchmark: Benchmark) -> None:
+    known = {"oracle": Known((-1.0,) * 6), "goal_blind": Known((-9.0,) * 6)}
+    reached = np.zeros((4, 6))
+    reached[0, 0], reached[1, 2], reached[1, 3], reached[2, 3] = 1, 1, 1, 1  # the last of these a fourth attempt's
+
+    def judged(**bars: float) -> tuple[float, bool | None]:
+        entry = benchmark.file.algorithms["fomaml"].model_copy(update=bars)
+        file = benchmark.file.model_copy(update={"attempts": 3, "algorithms": {"fomaml": entry}})
+        evaluation = Evaluation(np.zeros(4), np.zeros((4, 6)), np.zeros(4), reached=reached)
+        found = rows(Benchmark("it", file, "it"), "fomaml", [Trained(0, evaluation, [])], known)
+        (row,) = [row for row in found if row.name == "it/fomaml/reached_within_3"]
+        return row.value, row.holds
+
+    assert judged() == (0.5, None)
+    assert judged(reached=0.5) == (0.5, True)
+    assert judged(reached=0.6) == (0.5, False)
+    assert judged(missed=0.4) == (0.5, False)
