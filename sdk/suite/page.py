@@ -8,11 +8,17 @@ from pathlib import Path
 
 from sdk.results import Result, Row, section
 from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
+from sdk.suite.systems import COLUMNS as COLUMNS_OF_SYSTEMS
+from sdk.suite.systems import systems
 
 HEADER = ["# Measured", "", "Generated from `benchmarks/results/` by `make docs`; do not edit.", ""]
 INTERVALS = (
     "Intervals are 95 % over training seeds and held-out tasks: the root of the sum of squares of Student's t over the "
     "seeds' means and of the standard error over tasks. Every run counts at its last checkpoint."
+)
+SYSTEMS = (
+    "Each method where it is recorded beside most others: steps of a run, and the mean return of its first attempts, "
+    "or before and after its first adaptations. What is blank is not recorded."
 )
 COLUMNS = ("what", "source", "mean", "95 % interval", "share", "bar", "holds", "to the bar", "of a run")
 
@@ -42,7 +48,8 @@ def page(results: list[Result]) -> str:
     found = [find_benchmark(name) for name in benchmark_names()]
     mine = {one.name: [r for r in results if _belongs(r, one)] for one in found}
     others = [result for result in results if not any(result in group for group in mine.values())]
-    lines = [*HEADER]
+    recorded = {name: {one.algo: one.rows for one in map(Outcome.of, group)} for name, group in mine.items()}
+    lines = [*HEADER, "## All methods", "", SYSTEMS, "", *_table(COLUMNS_OF_SYSTEMS, systems(recorded, results)), ""]
     if any(mine.values()):
         lines += [INTERVALS, ""]
     for one in found:
