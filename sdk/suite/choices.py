@@ -40,5 +40,8 @@ CHOICES: dict[str, Choice] = {
     "sac": Choice(NOTHING, "as robust, when steps in simulation are dear"),
     "her": Choice(NOTHING, "goals that the policy reads, paid only when reached"),
     "recurrent_sac": Choice(NOTHING, "as RL², when steps in simulation are dear"),
-    "pearl": Choice(NOTHING, "as RL², when steps in simulation are dear and single transitions tell the world"),
+    "pearl": Choice(
+        "nothing, or a latent drawn for each episode (`acts_on: sample`)",
+        "as RL², when steps in simulation are dear and single transitions tell the world",
+    ),
 }
