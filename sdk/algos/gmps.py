@@ -38,7 +38,7 @@ from sdk.nn.adapting import AdaptableMlp, AdaptingPolicy, InnerObjective
 from sdk.nn.squashed import SquashedPolicy
 from sdk.rl.demonstrations import read_demonstrations
 from sdk.rl.distributions import ActionDistribution, distribution
-from sdk.rl.meta_learner import MetaLearner, Trials, earned, ratio_to
+from sdk.rl.meta_learner import MetaLearner, Trials, earned, ratio_to, world_numbers
 from sdk.rl.meta_settings import MetaConfig, played
 from sdk.rl.rollout import Carry, Rollout
 from sdk.rl.sac import Sac
@@ -151,17 +151,11 @@ class Gmps(MetaLearner):
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the experts, or what they teach, on the trials of N worlds."""
-        worlds = self.worlds_of(rollout, iteration)
+        worlds = world_numbers(iteration, rollout.reward.shape[1], self.worlds)
         teach = self.learn_to_teach if self.policy.experts_play else self.imitate
         statistics = teach(rollout, worlds, iteration)
         self.policy.observe(rollout)
         return statistics
-
-    def worlds_of(self, rollout: Rollout, iteration: int) -> list[int]:
-        """Return the number of each trial's world: trial i is of world i mod `worlds`."""
-        count = rollout.reward.shape[1]
-        trials = range(iteration * count, (iteration + 1) * count)
-        return [trial % self.worlds if self.worlds else trial for trial in trials]
 
     def learn_to_teach(self, rollout: Rollout, worlds: list[int], iteration: int) -> dict[str, float]:
         """Improve the experts on what they played, and keep where they have been."""

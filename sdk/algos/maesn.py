@@ -1,9 +1,9 @@
 """MAESN: exploration by a latent that is drawn once an episode, and whose distribution adapts (Gupta et al. 2018).
 
-    for each trial: μ ← 0, σ ← 1
+    for each trial of task i: (μ, log σ) ← ωᵢ, with `worlds: N` learned for each of N tasks; otherwise 0
         for each episode: z ~ N(μ, σ²), held to its end; act by π(a | s, z)
         after each batch of episodes: (μ, log σ) ← (μ, log σ) + α ∘ ∇ J(θ, z; these episodes), z = μ + σ ε
-    (θ, α) ← step on Σᵢ J(θ, zᵢ; the later episodes) − β KL(N(μᵢ, σᵢ²) ‖ N(0, 1)), through the inner steps
+    (θ, α, ω) ← step on Σᵢ J(θ, zᵢ; the later episodes) − β KL(N(μᵢ, σᵢ²) ‖ N(0, 1)), through the inner steps
 
 | equation                                        | where                                                |
 |-------------------------------------------------|------------------------------------------------------|
@@ -15,8 +15,10 @@
 What a robot carries is (μ, log σ), the noise of all its trial's episodes and their count; `adapt.onnx` moves the first
 alone. z is drawn up to the batch that follows the last round; from then on it is μ.
 
-Deviations: worlds are drawn without end, so that no training task has (μ, σ) of its own: each trial begins with the
-prior, as a new task does in the paper, and the KL holds what it moves to. The spread of the actions does not adapt.
+New tasks begin with the prior, N(0, 1), and so does every trial without `worlds`.
+
+Deviations: the KL holds what latents move to, in the paper what they begin with. The spread of the actions does not
+adapt.
 """
 
 from __future__ import annotations
@@ -35,9 +37,9 @@ from sdk.nn.adapting import AdaptableMlp, AdaptingPolicy, written_out
 from sdk.nn.layers import head
 from sdk.rl.distributions import ActionDistribution, distribution
 from sdk.rl.episodes import Episodes
-from sdk.rl.meta_learner import MetaLearner, Trials
+from sdk.rl.meta_learner import MetaLearner, Trials, world_numbers
 from sdk.rl.meta_settings import MetaConfig, played
-from sdk.rl.rollout import Carry
+from sdk.rl.rollout import Carry, Rollout
 
 if TYPE_CHECKING:
     from sdk.config import TrainConfig
@@ -77,6 +79,7 @@ class MaesnPolicy(AdaptingPolicy):
         super().__init__(sizes, config.policy, actor, adapted, settings.rule())
         self.latents, self.adapts_weights = settings.latent, settings.adapt_weights
         self.step_sizes = nn.Parameter(torch.full((adapted,), settings.inner_lr))
+        self.tasks = nn.Parameter(torch.zeros(config.worlds, 2 * settings.latent)) if config.worlds else None
         batches = 1 + max(settings.inner_steps, self.rule.rounds)
         shape = (settings.rollouts * batches, settings.latent)
         noise = keyed_rng(config.seed, "maesn", 0, "noise").standard_normal(shape)
@@ -95,6 +98,18 @@ class MaesnPolicy(AdaptingPolicy):
         adapted, noise, episode = carry
         drawn = np.stack([rng.standard_normal(noise.shape[1:], dtype=np.float32) for rng in rngs])
         return adapted, torch.from_numpy(drawn), episode
+
+    def of_worlds(self, carry: Carry, indices: list[int]) -> Carry:
+        """Return the memory of trials that begin, in training with their tasks' own distributions."""
+        if not self.training or self.tasks is None:
+            return carry
+        return self.begun([index % len(self.tasks) for index in indices]), *carry[1:]
+
+    def begun(self, worlds: list[int]) -> Tensor:
+        """Return what is adapted `[N, P]` before a trial in each of these worlds: ωᵢ, and no change of weights."""
+        assert self.tasks is not None
+        own = self.tasks[worlds]
+        return torch.cat([own, torch.zeros(len(worlds), len(self.step_sizes) - own.shape[-1])], -1)
 
     def luck(self, carry: Carry) -> Tensor:
         """Return the noise `[N, Z]` of the episode that each trial is in; 0 beyond what was drawn."""
@@ -139,7 +154,19 @@ def _noise_of(episode: Tensor, noise: Tensor) -> Tensor:
 class Maesn(MetaLearner):
     """The outer loop, with a price on latents far from the prior."""
 
+    policy: MaesnPolicy
     settings: MaesnConfig
+    worlds: list[int]
+
+    def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
+        """Improve the shared weights and, where tasks have their own, the distributions of those that were played."""
+        tasks = self.policy.tasks
+        self.worlds = world_numbers(iteration, rollout.reward.shape[1], None if tasks is None else len(tasks))
+        return super().update(rollout, iteration, progress)
+
+    def start(self, count: int) -> Tensor:
+        """Return what the first trials began with `[count, P]`: the prior, or their tasks' own distributions."""
+        return super().start(count) if self.policy.tasks is None else self.policy.begun(self.worlds[:count])
 
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return what was earned after adapting, less what the latents diverged from N(0, I), `[N]`."""

@@ -69,6 +69,12 @@ def ratio_to(played: ActionDistribution) -> InnerObjective:
     return objective
 
 
+def world_numbers(iteration: int, trials: int, worlds: int | None) -> list[int]:
+    """Return the number of the world of each trial of an iteration: trial i is of world i mod `worlds`."""
+    played = range(iteration * trials, (iteration + 1) * trials)
+    return [trial % worlds if worlds else trial for trial in played]
+
+
 class MetaLearner:
     """The outer loop. `inner_objective` and `outer_objective` are what methods replace."""
 
@@ -80,6 +86,10 @@ class MetaLearner:
     def cut(self, rollout: Rollout) -> list[Episodes]:
         """Return the batches to adapt on, and last the one that the shared weights answer for."""
         return batches(rollout, self.settings.rollouts, self.settings.inner_steps + 1)
+
+    def start(self, count: int) -> Tensor:
+        """Return φ₀ `[count, P]` of an update's first trials, as a function of what is learned: nothing is adapted."""
+        return self.policy.blank(count)
 
     def inner_objective(self, played: ActionDistribution) -> InnerObjective:
         """Return what each task maximises on a batch of episodes that `played` acted in."""
@@ -93,7 +103,7 @@ class MetaLearner:
 
     def adapted(self, trials: Trials) -> list[Tensor]:
         """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
-        states = [self.policy.blank(trials.advantage.shape[1])]
+        states = [self.start(trials.advantage.shape[1])]
         for episodes, played in zip(trials.support, trials.played, strict=True):
             objective = self.inner_objective(played)
             states.append(self.policy.adapted_by(episodes, states[-1], objective, self.settings.first_order))
@@ -109,7 +119,7 @@ class MetaLearner:
     def trials(self, rollout: Rollout) -> tuple[Trials, Tensor]:
         """Return what the first K + 1 batches of each trial tell, and φ_K `[N, P]` as it was."""
         *support, query = self.cut(rollout)
-        start = self.policy.blank(query.reward.shape[1])
+        start = self.start(query.reward.shape[1]).detach()
         played, last = retrace(self.policy, support, start, self.inner_objective)
         with torch.no_grad():
             old = self.policy.actions(query, last).detach()

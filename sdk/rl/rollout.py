@@ -139,12 +139,15 @@ def act(
 
 
 def _blank(policy: ActingPolicy, indices: list[int], seed: int, stream: str) -> Carry:
-    """Return the memory that trials begin with; what it holds of chance is keyed as their exploration noise is."""
+    """Return the memory that trials begin with; what it holds of chance is keyed as their exploration noise is.
+
+    A policy in training may begin with what it has learned of each world by its number: `of_worlds`.
+    """
     carry, with_luck = policy.initial_carry(len(indices)), getattr(policy, "with_luck", None)
-    if with_luck is None:
-        return carry
-    lucky: Carry = with_luck(carry, [keyed_rng(seed, stream, i, "memory") for i in indices])
-    return lucky
+    if with_luck is not None:
+        carry = with_luck(carry, [keyed_rng(seed, stream, i, "memory") for i in indices])
+    of_worlds = getattr(policy, "of_worlds", None)
+    return carry if of_worlds is None else of_worlds(carry, indices)  # type: ignore[no-any-return]
 
 
 def _luck(policy: ActingPolicy, carry: Carry) -> Tensor:

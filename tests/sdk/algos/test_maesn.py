@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from sdk.algos.base import Sizes, find_algorithm
 from sdk.algos.maesn import latent, latent_kl
+from sdk.config import PolicyConfig, TrainConfig
 from sdk.rl.episodes import Episodes, batches
 from sdk.rl.rollout import collect
-from tests.sdk.algos.tiny_meta import learner, rollout
+from tests.sdk.algos.tiny_meta import METHOD, learner, rollout
 from tests.sdk.toy_worlds import TwoArms
 
 TINY: dict[str, Any] = {"latent": 2, "inner_lr": 0.7}
@@ -112,3 +114,44 @@ def test_far_latents_cost() -> None:
         return float(latent_kl(last).mean())
 
     assert divergence(10.0) < 0.5 * divergence(0.0)
+
+
+def with_own(**changes: Any) -> Any:
+    """A learner whose eight tasks have distributions of their own."""
+    of = learner("maesn", **TINY, **changes)
+    config = TrainConfig(algo="maesn", policy=PolicyConfig(hidden=(6,)), method=METHOD | TINY | changes, worlds=8)
+    policy = find_algorithm("maesn").build(Sizes(obs=2, action=1, context=1, reads_reward=True), config)
+    policy.load_state_dict(of.policy.state_dict(), strict=False)
+    return find_algorithm("maesn").learner(policy, config)
+
+
+def test_distributions_of_tasks_begin_as_the_prior_to_the_bit() -> None:
+    plain, own = learner("maesn", **TINY), with_own()
+    seen = [rollout(of.policy) for of in (plain, own)]
+    assert torch.equal(seen[0].action, seen[1].action)
+    own.worlds = list(range(8))
+    trials = [of.trials(rows)[0] for of, rows in zip((plain, own), seen, strict=True)]
+    assert torch.equal(plain.objective(trials[0])[0], own.objective(trials[1])[0])
+
+
+def test_a_task_is_played_and_learned_from_where_its_own_distribution_begins() -> None:
+    of = with_own()
+    with torch.no_grad():
+        of.policy.tasks.copy_(torch.randn(8, 4, generator=torch.Generator().manual_seed(0)))
+    seen = rollout(of.policy)
+    of.worlds = list(range(8))
+    trials, _ = of.trials(seen)
+    counted = trials.support[0].mask > 0
+    there = trials.played[0].log_prob(trials.support[0].action)[counted]
+    torch.testing.assert_close(there, seen.log_prob[: len(counted)][counted])
+    of.policy.eval()
+    carry = of.policy.of_worlds(of.policy.initial_carry(2), [0, 1])
+    assert torch.equal(carry[0], torch.zeros_like(carry[0]))  # a new task: the prior
+
+
+def test_only_tasks_that_were_played_move_their_distributions() -> None:
+    of = with_own(outer="adam")
+    seen = collect(TwoArms(3), of.policy, [3, 4, 5], seed=0, stream="train")
+    of.update(seen, 1, 0.0)
+    moved = (of.policy.tasks != 0).any(-1)
+    assert moved.tolist() == [False] * 3 + [True] * 3 + [False] * 2
