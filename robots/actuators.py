@@ -1,7 +1,7 @@
 """The torque a real drive makes of a command, joint by joint: pure functions and the record of their parameters.
 
-Everything PyBullet cannot do stably (its joint damping is explicit) or at all (gain, delay, dead band, torque–speed
-line, backlash) is here; `actuator_bank` runs it.
+Everything an engine cannot do stably (PyBullet's joint damping is explicit) or at all (gain, delay, dead band,
+torque–speed line, backlash) is here, the same for all of them; `actuator_bank` runs it.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, field_validator
 
@@ -16,11 +17,14 @@ _STOCK = "pybullet_data:"
 Vec3 = tuple[float, float, float]
 Quat = tuple[float, float, float, float]
 
+Engine = Literal["pybullet", "mujoco"]
+"""Which simulator moves the links; drives, sensors and limits are the same code in either."""
+
 
 class DriveModel(Schema):
     """What a joint's drive has beyond the contract; of a passive joint, its friction. Units as in `Actuator`.
 
-    With `gear_ratio`, the reflected inertia is that of a rotor that turns faster than its link (`bullet.rotors`).
+    With `gear_ratio`, the reflected inertia is that of a rotor that turns faster than its link.
     """
 
     viscous: float = Field(default=0.0, ge=0)
@@ -62,7 +66,7 @@ class Camera(Schema):
 
 
 class Model(Schema):
-    """The model file and how PyBullet simulates it.
+    """The model file and how it is simulated.
 
     `file` is relative to the robot's folder, or `pybullet_data:<path>`; `.urdf` or `.xml` (MJCF). Movable joints that
     neither the contract nor `passive_joints` names start at zero and swing freely.
@@ -81,9 +85,10 @@ class Model(Schema):
     )
     objects: dict[str, ObjectModel] = {}
     camera: Camera = Camera()
+    engine: Engine = "pybullet"
     physics_dt: float = Field(gt=0, description="period of the explicit actuator model [s]")
     solver_substeps: int = Field(default=1, ge=1)
-    solver_iterations: int = Field(default=50, ge=1)
+    solver_iterations: int = Field(default=50, ge=1, description="PyBullet's; MuJoCo iterates until it has converged")
     gravity: float = Field(default=9.81, ge=0)
 
     def drive(self, joint: str) -> DriveModel:

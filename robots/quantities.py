@@ -1,7 +1,7 @@
 """Everything about a simulated robot that may differ between worlds, by group, name and field.
 
-`joint` and `signal` are records read at the start of an episode (or at `refresh`); `link` and `base` live in PyBullet;
-`world` is both. The nominal values are those of the robot's files.
+`joint` and `signal` are records read at the start of an episode (or at `refresh`); `link` and `base` live in the
+engine; `world` is both. The nominal values are those of the robot's files.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 from domain_rand.parameters import Group
 from robots.actuator_bank import ActuatorBank
 from robots.actuators import NO_SPEED_LIMIT, Actuator
-from robots.bullet.world import BulletWorld
 from robots.disturbances import Disturbances, Surroundings
+from robots.engines import Simulator
 from robots.signals import SignalModel, SignalPipe
 from robots.spec import RobotSpec
 from robots.view import Goal
@@ -27,7 +27,7 @@ class Quantities:
     def __init__(
         self,
         spec: RobotSpec,
-        world: BulletWorld,
+        world: Simulator,
         bank: ActuatorBank,
         pipe: SignalPipe,
         outside: Disturbances,

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from math import inf
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 import gymnasium
 import numpy as np
 
 from domain_rand.randomizer import Context, Randomization, keyed_rng
 from domain_rand.schema import ConfigError, nearest
+from robots.model import Engine
 from robots.safety import UnsafeCommand, all_finite
 from robots.simulated import Effect, SimulatedRobot
 from robots.spec import load_robot
@@ -23,12 +24,22 @@ from robots.task import Episode, GoalEpisode
 OPTIONS = ("params", "world", "episode")
 
 
+class EnvSettings(TypedDict, total=False):
+    """What an environment may be told beyond its robot."""
+
+    randomization: Randomization | None
+    stream: str
+    effect: Effect | None
+    task: str | None
+    engine: Engine | None
+
+
 class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
     """One robot, one task, a new world at each reset.
 
     Observations are the contract's signals, float32. Actions are in [−1, 1] per joint; the contract makes commands of
-    them. `task` names one of the robot's tasks, its default one if left out. `reset(options=…)` takes `params`
-    {name: physical value}, `world` and `episode` (indices of the key).
+    them. `task` names one of the robot's tasks, its default one if left out; `engine` likewise what simulates it.
+    `reset(options=…)` takes `params` {name: physical value}, `world` and `episode` (indices of the key).
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 50}
@@ -41,8 +52,9 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         effect: Effect | None = None,
         render_mode: str | None = None,
         task: str | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        self.spec_of_robot, default = load_robot(robot, task)
+        self.spec_of_robot, default = load_robot(robot, task, engine)
         self.contract = self.spec_of_robot.contract
         self.robot = SimulatedRobot(self.spec_of_robot, effect)
         self.randomization = (default if randomization is None else randomization).bind(self.robot)

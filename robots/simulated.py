@@ -1,4 +1,4 @@
-"""A simulated robot: PyBullet world, actuators and sensors, stepped through its contract."""
+"""A simulated robot: a physics engine's world, actuators and sensors, stepped through its contract."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ import numpy as np
 from domain_rand.parameters import Group
 from domain_rand.schema import ConfigError
 from robots.actuator_bank import ActuatorBank
-from robots.bullet.world import BulletWorld
 from robots.contract import Contract
 from robots.disturbances import Disturbances
+from robots.engines import open_world
 from robots.quantities import Quantities, nominal_drives
 from robots.rotation import IDENTITY
 from robots.safety import Limiter
 from robots.signals import SignalPipe
 from robots.sources import Reader, find_source
-from robots.spec import RobotSpec, urdf_path
+from robots.spec import RobotSpec
 from robots.task import Signals, Start
 from robots.view import RobotView
 
@@ -38,7 +38,7 @@ class SimulatedRobot:
         self._effect = effect
         self.physics_dt, self._physics_steps = spec.model.physics_dt, spec.physics_steps
         self._defaults = [*(joint.default_pos for joint in spec.contract.joints), *spec.model.passive_joints.values()]
-        self.world = BulletWorld(urdf_path(spec), spec.model, spec.joint_names, spec.folder)
+        self.world = open_world(spec)
         self.limiter = Limiter(self.contract)
         drives, driven = nominal_drives(spec), len(self.contract.joints)
         self.bank = ActuatorBank(drives, self.physics_dt, self.contract.action.mode, driven)

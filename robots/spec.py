@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 from domain_rand.randomizer import Randomization
 from domain_rand.schema import ConfigError, Schema, nearest, read_yaml
 from robots.contract import Contract
-from robots.model import ROBOTS, Model, model_path
+from robots.model import ROBOTS, Engine, Model, model_path
 from robots.task import Task, find_task
 
 __all__ = ["ROBOTS", "RobotFile", "RobotSpec", "TaskSpec", "load_robot", "robot_folder", "robot_names", "urdf_path"]
@@ -169,12 +169,17 @@ def _folders() -> dict[str, Path]:
     return {path.parent.name: path.parent for path in files}
 
 
-def load_robot(robot: str, task: str | None = None) -> tuple[RobotSpec, Randomization]:
-    """Read a robot's folder, given by name or path; raises `ConfigError` naming file and key, or the nearest name."""
+def load_robot(robot: str, task: str | None = None, engine: Engine | None = None) -> tuple[RobotSpec, Randomization]:
+    """Read a robot's folder, given by name or path, for an engine if not that of its model.
+
+    Raises `ConfigError` naming file and key, or the nearest name.
+    """
     folder = robot_folder(robot)
     source = str(folder / "robot.yaml")
     file = RobotFile.load(source)
-    spec = file.spec(task, source).model_copy(update={"folder": folder})
+    spec = file.spec(task, source)
+    model = spec.model if engine is None else Model.parse({**spec.model.plain(), "engine": engine}, source)
+    spec = spec.model_copy(update={"folder": folder, "model": model})
     if spec.contract.robot != folder.name:
         raise ConfigError(f"{source}: contract.robot is '{spec.contract.robot}', the folder '{folder.name}'")
     return spec, file.randomization(task, folder / "randomization.yaml")

@@ -8,14 +8,12 @@ and the first one of the next are both reported: nothing that learns has to gues
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Unpack
 
 import numpy as np
 
-from domain_rand.randomizer import Randomization
 from robots.contract import Contract
-from robots.robot_env import RobotEnv
-from robots.simulated import Effect
+from robots.robot_env import EnvSettings, RobotEnv
 
 
 class TrialStep(NamedTuple):
@@ -73,6 +71,7 @@ class RobotTrials:
     """N robots of one kind in this process, each in its own world.
 
     Trial i is played in world i; with `worlds`, in world i mod `worlds`, with other starts and noise at each visit.
+    `settings` are those of each robot's environment.
     """
 
     discrete = False
@@ -83,15 +82,12 @@ class RobotTrials:
         size: int,
         *,
         seed: int,
-        stream: str = "train",
-        randomization: Randomization | None = None,
-        effect: Effect | None = None,
-        task: str | None = None,
         worlds: int | None = None,
+        **settings: Unpack[EnvSettings],
     ) -> None:
         self.size = size
         self._seed, self._worlds = seed, worlds
-        self._envs = [RobotEnv(robot, randomization, stream, effect, task=task) for _ in range(size)]
+        self._envs = [RobotEnv(robot, **settings) for _ in range(size)]
         first = self._envs[0]
         self._has_goal = first.task.goal() is not None
         self.contract: Contract = first.contract

@@ -17,12 +17,16 @@ _INERTIA = ("ixx", "ixy", "ixz", "iyy", "iyz", "izz")
 
 @dataclass(frozen=True)
 class UrdfLink:
-    """One link; `mass` [kg] and `inertia` [kg·m², ixx ixy ixz iyy iyz izz] are None where there is no `<inertial>`."""
+    """One link; `mass` [kg] and `inertia` [kg·m², ixx ixy ixz iyy iyz izz] are None where there is no `<inertial>`.
+
+    `lateral_friction` is None where its `<contact>` states none.
+    """
 
     name: str
     mass: float | None
     inertia: tuple[float, ...] | None
     meshes: tuple[str, ...]
+    lateral_friction: float | None = None
 
 
 @dataclass(frozen=True)
@@ -112,14 +116,14 @@ def find_mesh(urdf: Path, name: str) -> Path | None:
 def _link(path: Path, element: ElementTree.Element) -> UrdfLink:
     name = element.get("name", "")
     meshes = [mesh.get("filename", "") for mesh in element.iter("mesh")]
-    inertial = element.find("inertial")
+    inertial, where = element.find("inertial"), f"{path}: link {name}"
+    friction = _number(where, element.find("contact/lateral_friction"), "value")
     if inertial is None:
-        return UrdfLink(name, None, None, tuple(meshes))
-    where = f"{path}: link {name}"
+        return UrdfLink(name, None, None, tuple(meshes), friction)
     mass = _number(where, inertial.find("mass"), "value")
     tensor = inertial.find("inertia")
     inertia = None if tensor is None else tuple(_number(where, tensor, key) or 0.0 for key in _INERTIA)
-    return UrdfLink(name, mass, inertia, tuple(meshes))
+    return UrdfLink(name, mass, inertia, tuple(meshes), friction)
 
 
 def _joint(path: Path, element: ElementTree.Element) -> UrdfJoint:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from sdk.commands import benchmarks, bundles, correction, driving, identification, logs, recordings, robots
-from sdk.commands.driving import Effect
+from sdk.commands.driving import Effect, WhichEngine
 from sdk.commands.screen import Json, Seed, err
 from sdk.commands.screen import say as _say
 from sdk.commands.screen import show as _show
@@ -81,6 +81,7 @@ def evaluate(
     worlds: Annotated[int, typer.Option(min=2, help="Held-out worlds, one trial each.")] = 100,
     seed: Seed = 0,
     effect: Effect = "none",
+    engine: WhichEngine = None,
     as_json: Json = False,
 ) -> None:
     """Play a trained policy on held-out worlds and report its return by episode."""
@@ -88,7 +89,7 @@ def evaluate(
     from sdk.progress import bar
 
     with bar("evaluate", worlds, err) as report:
-        result = evaluate_run(run, worlds, seed=seed, effect=effect, report=report).plain()
+        result = evaluate_run(run, worlds, seed=seed, effect=effect, engine=engine, report=report).plain()
     _show(result, as_json, lambda: _table("held-out worlds", [_evaluation_row(result)]))
 
 

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from robots.effects import effect_named
+from robots.model import Engine
 from sdk.engines.local import collect_in_waves, make_worlds
+from sdk.offdynamics.dynamics import in_engine
 from sdk.rl.rollout import Rollout
 from sdk.statistics import Estimate, mean_ci95
 from sdk.train import load_policy
@@ -57,16 +59,18 @@ def evaluate_run(
     seed: int,
     effect: str = "none",
     stream: str = HELD_OUT,
+    engine: Engine | None = None,
     report: Callable[[int], None] = lambda finished: None,
 ) -> Evaluation:
     """Play one trial in each of `worlds` held-out worlds with a run's last checkpoint.
 
-    Equal `seed` and `stream` mean equal worlds, whatever the policy. `report` hears how many have been played.
+    Equal `seed` and `stream` mean equal worlds, whatever the policy and the `engine` (none: the run's). `report` hears
+    how many have been played.
     """
     torch.set_num_threads(1)
     config, policy, _ = load_policy(folder)
     size = min(config.side_by_side, worlds)
-    trials = make_worlds(config, size=size, seed=seed, stream=stream, effect=effect_named(effect))
+    trials = make_worlds(in_engine(config, engine), size=size, seed=seed, stream=stream, effect=effect_named(effect))
     parts = []
     try:
         for first in range(0, worlds, size):

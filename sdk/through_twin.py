@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from robots.model import Engine
 from sdk.evaluate import Evaluation
 
 SIMSHIFT = (sys.executable, "-m", "sdk.cli")
@@ -25,7 +26,7 @@ class TwinError(RuntimeError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which worlds the twin plays, and the YAML file of what goes wrong there, if anything does."""
+    """Which worlds the twin plays, in which engine, and the YAML file of what goes wrong there, if anything does."""
 
     robot: str
     worlds: int
@@ -33,13 +34,15 @@ class HeldOut:
     effect: str = "none"
     task: str | None = None
     faults: Path | None = None
+    engine: Engine | None = None
 
     def arguments(self) -> list[str]:
         """Return them as `simshift twin` takes them."""
         task = [] if self.task is None else ["--task", self.task]
         faults = [] if self.faults is None else ["--faults", str(self.faults)]
+        engine = [] if self.engine is None else ["--engine", self.engine]
         worlds = ["--worlds", str(self.worlds), "--seed", str(self.seed)]
-        return [self.robot, *worlds, "--effect", self.effect, *task, *faults]
+        return [self.robot, *worlds, "--effect", self.effect, *task, *engine, *faults]
 
 
 @dataclass(frozen=True)

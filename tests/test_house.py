@@ -1,4 +1,4 @@
-"""The architecture, enforced: one direction of imports, one PyBullet file, a light base install, readable sizes."""
+"""The architecture, enforced: one direction of imports, one folder an engine, a light base install, readable sizes."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ ROOMS = ("domain_rand", "robots", "export", "sdk")
 HEAVY = (
     "torch",
     "pybullet",
+    "mujoco",
     "gymnasium",
     "onnx",
     "onnxscript",
@@ -68,9 +69,9 @@ def test_no_relative_imports_hide_a_direction() -> None:
     assert not relative
 
 
-def test_only_one_folder_imports_pybullet() -> None:
-    folders = {str(path.parent) for path, tree in TREES.items() if "pybullet" in dict(imports(tree))}
-    assert folders == {"robots/bullet"}
+@pytest.mark.parametrize(("engine", "folder"), [("pybullet", "robots/bullet"), ("mujoco", "robots/mujoco")])
+def test_only_one_folder_imports_an_engine(engine: str, folder: str) -> None:
+    assert {str(path.parent) for path, tree in TREES.items() if engine in dict(imports(tree))} == {folder}
 
 
 @pytest.mark.parametrize("path", [path for path in TREES if path.name == "__init__.py"], ids=str)
@@ -107,6 +108,14 @@ def test_the_base_install_imports_what_a_robot_needs() -> None:
 def test_the_import_block_works() -> None:
     result = without(ABSENT_ON_THE_ROBOT, "import robots.bullet.world")
     assert "ModuleNotFoundError" in result.stderr
+
+
+def test_each_engine_runs_without_the_other() -> None:
+    pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+    program = "from robots.robot_env import RobotEnv\nRobotEnv('servo_arm', engine='{}').reset(seed=0)"
+    for engine, other in (("pybullet", "mujoco"), ("mujoco", "pybullet")):
+        result = without((other, "torch"), program.format(engine))
+        assert result.returncode == 0, result.stderr
 
 
 def test_robots_are_registered_without_pybullet() -> None:

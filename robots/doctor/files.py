@@ -53,7 +53,7 @@ def _swings(link: str, patient: Patient) -> bool:
 
 def _loaded_inertia(patient: Patient) -> Notes:
     notes = Notes()
-    links = patient.robot.world.properties.links
+    links = patient.world.properties.links
     for name, link in links.items():
         if fault := inertia_fault(sorted(link.nominal_inertia)):
             notes.wrong(f"{patient.model_file}: {name}", fault, "mend its geometry or inertial")
@@ -82,7 +82,7 @@ def joints(patient: Patient) -> Notes:
 
 def _ranges(patient: Patient) -> dict[str, tuple[float, float] | None]:
     if patient.urdf is None:
-        return loaded_limits(patient.robot.world)
+        return loaded_limits(patient.world)
     movable = patient.urdf.movable.items()
     return {name: (joint.lower or 0.0, joint.upper or 0.0) if joint.limited else None for name, joint in movable}
 

@@ -35,7 +35,7 @@ STRAY = 0.5
 def motors_off(patient: Patient) -> Notes:
     """Let the robot fall without motors from a slow motion: its energy must not grow."""
     notes, robot = Notes(), patient.robot
-    world = robot.world
+    world = patient.world
     robot.start(Start(joint_vel=[0.1] * len(world.joint_names)), np.random.default_rng(0))
     _overlap(notes, patient)
     first, scale = mechanical_energy(world), weight_times_size(world)
@@ -55,7 +55,7 @@ def motors_off(patient: Patient) -> Notes:
 
 
 def _overlap(notes: Notes, patient: Patient) -> None:
-    found = deepest_overlap(patient.robot.world)
+    found = deepest_overlap(patient.world)
     if found is None or found.depth < OVERLAP:
         return
     message = f"at the start, {found.link} lies {found.depth * 1e3:.0f} mm inside {found.other}"

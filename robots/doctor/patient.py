@@ -7,6 +7,7 @@ from pathlib import Path
 
 from domain_rand.randomizer import Randomization
 from robots.bullet.silence import silence
+from robots.bullet.world import BulletWorld
 from robots.contract import Mode
 from robots.robot_env import RobotEnv
 from robots.simulated import SimulatedRobot
@@ -35,10 +36,17 @@ class Patient:
         """The robot without a task around it."""
         return self.env.robot
 
+    @property
+    def world(self) -> BulletWorld:
+        """The robot as PyBullet has loaded it, whichever engine its folder names."""
+        world = self.robot.world
+        assert isinstance(world, BulletWorld)
+        return world
+
     @cached_property
     def env(self) -> RobotEnv:
         with silence():  # what PyBullet complains about is found in the files
-            return RobotEnv(self.name, task=self.task)
+            return RobotEnv(self.name, task=self.task, engine="pybullet")
 
     def close(self) -> None:
         """Release the simulator, if there is one."""

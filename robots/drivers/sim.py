@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 from urllib.parse import SplitResult
 
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
 from robots.drivers.base import DriverError, Features, Reading, check_contract, in_order, query_options
+from robots.model import Engine
 from robots.twin.scored import ScoredTrials, WorldScore
 
-OPTIONS = {"worlds": int, "first_world": int, "seed": int, "stream": str, "effect": str, "task": str}
+OPTIONS = {"worlds": int, "first_world": int, "seed": int, "stream": str, "effect": str, "task": str, "engine": str}
+
+
+class Played(TypedDict, total=False):
+    """Which worlds of the robot are played, and how: what `simshift twin` takes under the same names."""
+
+    seed: int
+    stream: str
+    effect: str
+    task: str | None
+    engine: Engine | None
 
 
 def open_url(url: SplitResult, contract: Contract | None) -> SimDriver:
-    """Make the driver of `sim://ROBOT?worlds=1&first_world=0&seed=0&stream=held_out&effect=none&task=TASK`."""
+    """Make the driver of `sim://ROBOT?worlds=1&first_world=0&seed=0&stream=held_out&effect=none&task=TASK&engine=ENGINE`."""
     if not url.netloc:
         raise ConfigError(f"{url.geturl()}: expected sim://ROBOT")
     return SimDriver(url.netloc, contract, **query_options(url, OPTIONS))
@@ -30,12 +42,11 @@ class SimDriver:
         *,
         worlds: int = 1,
         first_world: int = 0,
-        seed: int = 0,
-        stream: str = "held_out",
-        effect: str = "none",
-        task: str | None = None,
+        **played: Unpack[Played],
     ) -> None:
-        self._trials = ScoredTrials(robot, range(first_world, first_world + worlds), seed, stream, effect, task)
+        plain: Played = {"seed": 0, "stream": "held_out", "effect": "none"}
+        indices = range(first_world, first_world + worlds)
+        self._trials = ScoredTrials(robot, indices, **(plain | played))  # type: ignore[misc]
         self._contract = contract
         self.features = Features.of(self._trials.contract, "lockstep")
         self._sequence = 0

@@ -11,6 +11,7 @@ import numpy as np
 from domain_rand.parameters import combine
 from domain_rand.schema import ConfigError, nearest
 from robots.effects import effect_named
+from robots.model import Engine
 from robots.robot_env import RobotEnv
 from robots.twin.faults import Faults
 
@@ -60,8 +61,9 @@ class ScoredTrials:
         effect: str,
         task: str | None = None,
         faults: Faults | None = None,
+        engine: Engine | None = None,
     ) -> None:
-        self._env = RobotEnv(robot, stream=stream, effect=effect_named(effect), task=task)
+        self._env = RobotEnv(robot, stream=stream, effect=effect_named(effect), task=task, engine=engine)
         self._seed = seed
         self._waiting = list(worlds)
         if not self._waiting:

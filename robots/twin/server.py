@@ -17,6 +17,7 @@ from pydantic import Field
 
 from domain_rand.schema import Schema
 from robots.drivers.base import Features
+from robots.model import Engine
 from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet
 from robots.safety import UnsafeCommand
 from robots.twin.faults import Faults
@@ -33,6 +34,7 @@ class TwinSettings(Schema):
 
     robot: str = "servo_arm"
     task: str | None = Field(default=None, description="which of the robot's tasks; none: its default")
+    engine: Engine | None = Field(default=None, description="what simulates the robot; none: what its model names")
     host: str = "127.0.0.1"
     port: int = Field(default=0, ge=0, le=65535, description="UDP port to listen on; 0: any free one")
     worlds: int = Field(default=1, ge=1, description="how many worlds are played, one trial each")
@@ -91,9 +93,8 @@ class Twin:
     def __init__(self, settings: TwinSettings) -> None:
         self.settings = settings
         worlds = range(settings.first_world, settings.first_world + settings.worlds)
-        self._trials = ScoredTrials(
-            settings.robot, worlds, settings.seed, settings.stream, settings.effect, settings.task, settings.faults
-        )
+        where = (settings.robot, worlds, settings.seed, settings.stream, settings.effect, settings.task)
+        self._trials = ScoredTrials(*where, settings.faults, settings.engine)
         self._dt = self._trials.contract.control_dt
         try:
             features = Features.of(self._trials.contract, settings.pace)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from sdk.commands.driving import WhichEngine
 from sdk.commands.screen import Json, Seed, err, say, show
 
 app = typer.Typer()
@@ -21,6 +22,7 @@ def gate(
     effect: Annotated[
         str | None, typer.Option(help="Play in this effect; default: the corrected run's target.")
     ] = None,
+    engine: WhichEngine = None,
     risk: Annotated[
         float | None, typer.Option(min=1e-9, help="Compare log E exp(return / RISK) instead of means.")
     ] = None,
@@ -30,7 +32,7 @@ def gate(
     from sdk.offdynamics.judge import judge
 
     with err.status(f"playing {worlds} target worlds, twice"):
-        verdict = judge(corrected, uncorrected, trials=worlds, seed=seed, effect=effect, risk=risk)
+        verdict = judge(corrected, uncorrected, trials=worlds, seed=seed, effect=effect, engine=engine, risk=risk)
     kept = corrected if verdict.keep == "corrected" else uncorrected
     facts = {"keep": str(kept), "verdict": verdict.keep, "sure": verdict.sure, "gain": verdict.gain.plain()}
     sure = "surely" if verdict.sure else "as far as these worlds tell"

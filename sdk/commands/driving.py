@@ -10,12 +10,14 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from robots.model import Engine
 from sdk.commands.bundles import BundlePath, PublicKey
 from sdk.commands.screen import Json, Seed, show, table
 
 app = typer.Typer()
 
 Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
+WhichEngine = Annotated[Engine | None, typer.Option("--engine", help="What simulates the robot; default: its own.")]
 
 
 @app.command()
@@ -64,6 +66,7 @@ def twin(
     seed: Seed = 0,
     effect: Effect = "cable+cogging",
     task: Annotated[str | None, typer.Option(help="Which of the robot's tasks; default: its own.")] = None,
+    engine: WhichEngine = None,
     pace: Annotated[str, typer.Option(help="realtime, or lockstep: wait for each command.")] = "realtime",
     faults: Annotated[Path | None, typer.Option(help="YAML file of what goes wrong: line, sensors, machine.")] = None,
     as_json: Json = False,
@@ -73,7 +76,10 @@ def twin(
     from robots.twin.server import TwinSettings, serve
 
     wrong = Faults.load(faults) if faults else Faults()
-    where, which = {"robot": robot, "port": port}, {"worlds": worlds, "first_world": first_world, "seed": seed}
+    where, which = (
+        {"robot": robot, "engine": engine, "port": port},
+        {"worlds": worlds, "first_world": first_world, "seed": seed},
+    )
     settings = TwinSettings.parse(
         {**where, **which, "effect": effect, "task": task, "pace": pace, "faults": wrong}, "twin"
     )

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from domain_rand.schema import ConfigError
+from robots.robot_env import EnvSettings
 from robots.simulated import Effect
 from robots.trial import RobotTrials, TrialWorlds, WorldShape
 from sdk.algos.base import Sizes, find_algorithm
@@ -34,9 +35,8 @@ def make_worlds(
     """Build `size` of the run's worlds, robots or toys. Raises `ConfigError` for an effect that a toy cannot have."""
     if config.robot is not None:
         repeat = config.worlds if stream == "train" else None
-        drawn, extra = changed_dynamics(config, effect)
-        settings = {"seed": seed, "stream": stream, "effect": extra, "task": config.task, "worlds": repeat}
-        return RobotTrials(config.robot, size, randomization=drawn, **settings)  # type: ignore[arg-type]
+        settings: EnvSettings = {"stream": stream, "task": config.task, **changed_dynamics(config, effect)}
+        return RobotTrials(config.robot, size, seed=seed, worlds=repeat, **settings)
     assert config.toy is not None
     if effect is not None:
         raise ConfigError(f"effect: the toy '{config.toy.name}' has no physics to disturb; valid: none")

@@ -9,6 +9,8 @@ from domain_rand.parameters import TABLE
 from domain_rand.randomizer import Randomization
 from domain_rand.schema import ConfigError, nearest
 from robots.effects import effect_named, summed
+from robots.model import Engine
+from robots.robot_env import EnvSettings
 from robots.simulated import Effect
 from robots.spec import RobotSpec, load_robot
 from sdk.config import TrainConfig
@@ -18,14 +20,15 @@ STIFFNESS, DAMPING = 2000.0, 20.0
 """Of an end stop [N·m/rad, N·m·s/rad; N/m, N·s/m]: soft enough for drives that act at 200 Hz."""
 
 
-def changed_dynamics(config: TrainConfig, effect: Effect | None) -> tuple[Randomization | None, Effect | None]:
-    """Return what a run's worlds draw (none: what the robot's files say), and their torques beside `effect`'s."""
+def changed_dynamics(config: TrainConfig, effect: Effect | None) -> EnvSettings:
+    """Return what a run's worlds draw, their torques with `effect`'s beside them, and what simulates them."""
     if config.dynamics is None:
-        return None, effect
+        return {"effect": effect}
     assert config.robot is not None
     spec, own = load_robot(config.robot, config.task)
     found = [one for one in (effect, effect_of(config.dynamics, spec)) if one is not None]
-    return randomization_of(config.dynamics, own), summed(found) if found else None
+    drawn = randomization_of(config.dynamics, own)
+    return {"randomization": drawn, "effect": summed(found) if found else None, "engine": config.dynamics.engine}
 
 
 def randomization_of(dynamics: Dynamics, own: Randomization) -> Randomization:
@@ -69,6 +72,16 @@ def end_stops(limits: dict[str, tuple[float, float]], joints: Sequence[str]) -> 
         return torques
 
     return effect
+
+
+def in_engine(config: TrainConfig, engine: Engine | None) -> TrainConfig:
+    """Return a run's configuration with its robot in another engine; none: where it is. Raises `ConfigError`."""
+    if engine is None:
+        return config
+    if config.robot is None:
+        raise ConfigError(f"engine: the toy '{config.subject}' has no physics to simulate; valid: none")
+    here = config.dynamics or Dynamics()
+    return config.model_copy(update={"dynamics": here.model_copy(update={"engine": engine})})
 
 
 def elsewhere(config: TrainConfig, target: TargetSettings) -> TrainConfig:

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from domain_rand.entries import Entry
 from domain_rand.schema import Schema
+from robots.model import Engine
 
 
 class Dynamics(Schema):
@@ -20,6 +21,7 @@ class Dynamics(Schema):
     limits: dict[str, tuple[float, float]] = Field(
         default={}, description="joints, and between where [rad or m] end stops leave them"
     )
+    engine: Engine | None = Field(default=None, description="what simulates the robot; none: what its model names")
 
 
 class TargetSettings(Dynamics):

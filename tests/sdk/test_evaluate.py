@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from domain_rand.schema import ConfigError
+from robots import engines
 from sdk.checkpoint import CHECKPOINT, RunFolder
 from sdk.evaluate import Evaluation, by_episode, evaluate_run
 from sdk.rl.rollout import Rollout
@@ -62,6 +63,16 @@ def test_seed_stream_and_effect_make_other_worlds(finished: Path, change: dict) 
     plain: dict = {"seed": 1}
     returns, others = (evaluate_run(finished, 2, **k).returns for k in (plain, plain | change))
     assert not np.isclose(returns, others, atol=1e-3).any()
+
+
+def test_an_evaluation_in_another_engine_plays_the_same_worlds(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+    here, there = (evaluate_run(finished, 2, seed=1, engine=engine) for engine in (None, "mujoco"))
+    assert np.allclose(here.per_episode, there.per_episode, atol=1e-3)
+    monkeypatch.setattr(engines, "find_spec", lambda name: None if name == "mujoco" else name)
+    assert np.array_equal(evaluate_run(finished, 2, seed=1).per_episode, here.per_episode)
+    with pytest.raises(ConfigError, match="mujoco is not installed"):
+        evaluate_run(finished, 2, seed=1, engine="mujoco")
 
 
 def test_the_spread_learned_for_exploration_plays_no_part(finished: Path, tmp_path: Path) -> None:

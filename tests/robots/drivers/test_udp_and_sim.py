@@ -51,6 +51,7 @@ def driver(robot: HandMadeRobot, contract: Contract) -> Iterator[UdpDriver]:
         ("sim://servo_arm?worlds=three", "worlds is 'three', not int"),
         ("sim://servo_arm?worlds=0", "at least one world"),
         ("sim://servo_arm?effect=cabel", "unknown effect 'cabel'; did you mean 'cable'"),
+        ("sim://servo_arm?engine=mujco", "'engine' is 'mujco': Input should be 'pybullet' or 'mujoco'"),
     ],
 )
 def test_a_wrong_url_is_explained(url: str, complaint: str) -> None:
@@ -167,6 +168,20 @@ def test_the_simulated_driver_plays_all_its_worlds() -> None:
     with pytest.raises(DriverError, match="all 2 trials are played"):
         driver.read()
     driver.close()
+
+
+def test_the_simulated_driver_plays_in_either_engine() -> None:
+    pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+
+    def readings(engine: str) -> list[float]:
+        driver, found = open_driver(f"sim://servo_arm?seed=3&engine={engine}"), []
+        for k in range(40):
+            found += driver.read().signals["joint_pos"]
+            driver.write({"shoulder": 5.0 if k % 8 < 4 else -5.0})
+        driver.close()
+        return found
+
+    assert readings("mujoco") == pytest.approx(readings("pybullet"), abs=1e-6)
 
 
 def test_the_simulated_driver_checks_the_contract(contract: Contract) -> None:

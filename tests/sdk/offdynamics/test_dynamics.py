@@ -10,7 +10,7 @@ from robots.robot_env import RobotEnv
 from robots.spec import load_robot
 from sdk.config import TrainConfig
 from sdk.engines.local import make_worlds
-from sdk.offdynamics.dynamics import effect_of, elsewhere, end_stops, randomization_of
+from sdk.offdynamics.dynamics import effect_of, elsewhere, end_stops, in_engine, randomization_of
 from sdk.offdynamics.settings import Dynamics, TargetSettings
 from tests.sdk.tiny_runs import tiny
 
@@ -61,6 +61,34 @@ def test_an_entry_of_the_target_s_own_joins_those_of_its_source() -> None:
     finally:
         worlds.close()
     assert not np.allclose(moved[-1], alive[-1], atol=1e-3)
+
+
+def test_a_target_may_be_the_same_worlds_in_another_engine() -> None:
+    """The pendulum's geared rotors are integrated differently, so that close is not equal."""
+    pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+
+    def play(config: TrainConfig) -> tuple[np.ndarray, np.ndarray]:
+        worlds = make_worlds(config, size=1, seed=0)
+        try:
+            context = worlds.begin([5])[1]
+            return context, np.array([worlds.step(np.full((1, 2), 0.4)).obs for _ in range(10)])
+        finally:
+            worlds.close()
+
+    here = tiny("robust", "robot=double_pendulum")
+    source, target = play(here), play(there(here, engine="mujoco"))
+    assert np.array_equal(source[0], target[0])
+    assert not np.array_equal(source[1], target[1])
+    assert np.abs(source[1] - target[1]).max() < 0.1
+    assert np.array_equal(target[1], play(in_engine(here, "mujoco"))[1])
+    assert np.array_equal(source[1], play(there(in_engine(here, "mujoco"), engine="pybullet"))[1])
+
+
+def test_a_toy_is_in_no_engine() -> None:
+    config = TrainConfig(algo="sac", toy={"name": "linear"})  # type: ignore[arg-type]
+    assert in_engine(config, None) is config
+    with pytest.raises(ConfigError, match="the toy 'linear' has no physics"):
+        in_engine(config, "mujoco")
 
 
 def test_end_stops_push_back_and_never_pull() -> None:

@@ -1,0 +1,1 @@
+"""The MuJoCo world of one robot: the only folder that imports mujoco."""
