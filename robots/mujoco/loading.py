@@ -1,12 +1,7 @@
-"""Load URDFs into one compiled MuJoCo model: links and joints by name, and nothing left to MuJoCo's defaults.
-
-The file is rewritten before MuJoCo reads it, because its importer looks for meshes elsewhere and turns joint damping
-and efforts into forces that belong to the drives here. Fixed links stay links (`fusestatic` off).
-"""
+"""Load URDFs into one compiled MuJoCo model: links and joints by name, and nothing left to MuJoCo's defaults."""
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +11,10 @@ import numpy as np
 
 from domain_rand.schema import ConfigError, nearest
 from robots.model import Model, model_path
+from robots.mujoco.rewriting import LINK, rewritten
 from robots.mujoco.rotors import add_rotors
 from robots.rotation import Quat, Vec3
-from robots.urdf import Urdf, find_mesh, read_urdf
+from robots.urdf import Urdf, read_urdf
 
 LOAD = "load of the base"
 """Name of the body that stands for a payload."""
@@ -78,10 +74,11 @@ def load_robot_body(path: Path, model: Model, joint_names: Sequence[str], folder
 
 def _body(spec: mujoco.MjSpec, urdf: Urdf, model: Model, scene: Mapping[str, Urdf], rotors: dict[str, float]) -> Body:
     compiled = _compiled(spec, urdf.path)
-    links = {name: compiled.body(name).id for name in urdf.links}
+    bodies = [(compiled.body(LINK + name).id, name) for name in urdf.links]
+    links = {name: body for body, name in sorted(bodies)}
     if model.base_link is not None and model.base_link not in links:
         raise ConfigError(f"model.base_link: no link '{model.base_link}'; {nearest(model.base_link, [*links])}")
-    objects = {name: compiled.body(f"{name}/{item.root}").id for name, item in scene.items()}
+    objects = {name: compiled.body(f"{name}/{LINK}{item.root}").id for name, item in scene.items()}
     joints = {name: compiled.joint(name).id for name in urdf.movable}
     tendons = {joint: (compiled.tendon(joint).id, ratio**2) for joint, ratio in rotors.items()}
     _rub(compiled, urdf, links)
@@ -99,19 +96,8 @@ def _urdf(path: Path) -> Urdf:
 
 def _read(urdf: Urdf, touches: int, touched: int) -> mujoco.MjSpec:
     """Return a file's spec, in these collision groups (`contype`, `conaffinity`)."""
-    robot = ElementTree.parse(urdf.path).getroot()
-    for parent, tag in (("link", "visual"), ("joint", "dynamics")):
-        for element in robot.findall(parent):
-            for child in element.findall(tag):
-                element.remove(child)
-    for limit in robot.iter("limit"):
-        limit.attrib.pop("effort", None)
-    for mesh in robot.iter("mesh"):
-        mesh.set("filename", str(_mesh(urdf.path, mesh.get("filename", ""))))
-    options = {"fusestatic": "false", "strippath": "false", "discardvisual": "false", "balanceinertia": "false"}
-    ElementTree.SubElement(ElementTree.SubElement(robot, "mujoco"), "compiler", options)
     try:
-        spec = mujoco.MjSpec.from_string(ElementTree.tostring(robot, encoding="unicode"))
+        spec = mujoco.MjSpec.from_string(rewritten(urdf))
     except ValueError as error:
         raise _refusal(urdf.path, error) from None
     for geom in spec.geoms:
@@ -119,19 +105,12 @@ def _read(urdf: Urdf, touches: int, touched: int) -> mujoco.MjSpec:
     return spec
 
 
-def _mesh(urdf: Path, name: str) -> Path:
-    found = find_mesh(urdf, name)
-    if found is None:
-        raise ConfigError(f"{urdf}: mesh '{name}' does not exist; add the file or mend its path")
-    return found
-
-
 def _place(spec: mujoco.MjSpec, urdf: Urdf, model: Model) -> mujoco.MjSpec:
     """Put the root's link frame where the model says, free with a body for its payload, or fixed."""
-    root = spec.body(urdf.root)
+    root = spec.body(LINK + urdf.root)
     root.pos, root.quat = model.base_pos, wxyz(model.base_quat_xyzw)
     if not model.fixed_base:
-        root.add_freejoint(name="base")
+        root.add_freejoint()
         root.add_body(name=LOAD, mass=0.0, inertia=[0.0, 0.0, 0.0], explicitinertial=True)
     return spec
 
@@ -150,10 +129,10 @@ def _furnish(spec: mujoco.MjSpec, model: Model, scene: Mapping[str, Urdf]) -> No
         spec.worldbody.add_geom(type=plane, size=[0, 0, 1], friction=flat, contype=SCENE, conaffinity=ROBOT | SCENE)
     for name, item in model.objects.items():
         thing = _read(scene[name], SCENE, ROBOT | SCENE)
-        root = thing.body(scene[name].root)
+        root = thing.body(LINK + scene[name].root)
         root.pos, root.quat = item.pos, wxyz(item.quat_xyzw)
         if not item.fixed:
-            root.add_freejoint(name="pose")
+            root.add_freejoint()
         spec.attach(thing, frame=spec.worldbody.add_frame(), prefix=f"{name}/")
 
 

@@ -6,6 +6,7 @@ derives from masses is worked out from the masses alone.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,9 @@ from robots.rotation import Quat, Vec3, multiply, rotate_back
 from robots.view import BaseState, States
 
 Pose = tuple[Vec3, Quat]
+
+if mujoco.get_mju_user_warning() is None:  # else what it warns of goes to a file in the working directory
+    mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
 
 
 class MujocoWorld:

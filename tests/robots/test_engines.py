@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from functools import partial
 from math import pi, sqrt
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from domain_rand.parameters import TABLE
+from domain_rand.randomizer import Randomization
 from domain_rand.schema import ConfigError
 from robots import engines
+from robots.bullet.world import BulletWorld
 from robots.engines import Simulator, open_world
-from robots.model import Engine
+from robots.model import Engine, Model
 from robots.robot_env import RobotEnv
 from robots.simulated import SimulatedRobot
 from robots.spec import load_robot
 from robots.task import Start
 
 pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+from robots.mujoco.world import MujocoWorld
 
 ENGINES: tuple[Engine, ...] = ("pybullet", "mujoco")
 ROBOTS = [
@@ -82,6 +86,38 @@ def test_the_same_torques_move_the_same_links_alike(name: str) -> None:
     link = heavier.names("link")[-1]
     heavier.write("link", link, "mass", 1.01 * heavier.nominal("link", link, "mass"))
     assert apart(one, respond(heavier, name, dt, seconds)) > 1e6 * apart(one, other)
+
+
+BARE = """<robot name="bare"><link name="world"/><link name="shade"/>
+  <link name="tip">
+    <inertial><origin xyz="0 0 -0.2" rpy="0.3 0 0.2"/><mass value="1"/>
+      <inertia ixx="0.01" iyy="0.012" izz="0.011" ixy="0.001" ixz="0.002" iyz="0"/></inertial>
+    <collision><geometry><sphere radius="0.05"/></geometry></collision>
+  </link>
+  <joint name="swing" type="revolute"><parent link="world"/><child link="tip"/><axis xyz="0 1 0"/>
+    <limit lower="0" upper="0" effort="0.1" velocity="1"/><dynamics damping="1" friction="1"/></joint>
+  <joint name="cord" type="fixed"><parent link="tip"/><child link="shade"/><origin xyz="0.1 0 -0.4" rpy="0 0.5 0"/>
+  </joint></robot>"""
+
+
+def test_what_a_file_leaves_unsaid_is_read_alike(tmp_path: Path) -> None:
+    """Links without mass, a root called world, a range of nothing, products of inertia, damping that is not wanted."""
+    path, found = tmp_path / "bare.urdf", []
+    path.write_text(BARE)
+    model = Model(file=path.name, base_pos=(0.3, 0.0, 1.0), physics_dt=0.002)
+    for kind in (BulletWorld, MujocoWorld):
+        lamp = kind(path, model, ["swing"])
+        assert lamp.names("link") == ("tip", "shade")
+        assert sorted(lamp.inertia("shade")) == [1.0, 1.0, 1.0]
+        lamp.reset([0.3], [0.0])
+        for _ in range(250):
+            lamp.step([0.5])
+        pos, quat = lamp.link_pose("shade")
+        found.append([*lamp.joint_pos, *lamp.joint_vel, *pos, *quat, *lamp.link_vel("shade")[0]])
+        lamp.close()
+    assert np.array(found[0])[:2] == pytest.approx(np.array(found[1])[:2], abs=AGREE)
+    assert found[0] == pytest.approx(found[1], abs=1e-5)  # PyBullet reports frames in single precision
+    assert 0.1 < found[0][0] < 0.29
 
 
 def test_geared_rotors_part_by_pybullet_s_step_and_shrink_with_it() -> None:
@@ -189,6 +225,18 @@ REFUSED = {
     *("linear_damping", "angular_damping", "rolling_friction", "spinning_friction"),
     *("restitution", "contact_stiffness", "contact_damping"),
 }
+
+
+def test_a_distribution_over_what_it_lacks_is_refused_before_anything_is_written() -> None:
+    draws = {"unit": "1", "draw": {"distribution": "choice", "values": [0.9]}}
+    entries = {
+        "a_mass": {"parameter": "link_mass", "op": "scale", **draws},
+        "bounce": {"parameter": "restitution", **draws},
+    }
+    env = RobotEnv("servo_arm", Randomization.parse({"parameters": entries}), engine="mujoco")
+    with pytest.raises(ConfigError, match="link arm: engine mujoco does not simulate restitution"):
+        env.reset(seed=0)
+    assert env.robot.read("link", "payload", "mass") == 0.6
 
 
 def play(env: RobotEnv, index: int) -> list[Any]:

@@ -220,6 +220,21 @@ def test_a_torque_lasts_one_step_and_a_reset_forgets_everything(arm: MujocoWorld
     assert swing() == first
 
 
+def test_a_blown_up_simulation_says_so_leaves_no_file_and_ends_with_a_reset(
+    arm: MujocoWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arm.reset([0.5], [0.0])
+    for _ in range(3):
+        arm.step([1e300])
+    assert np.isnan(arm.joint_pos).all()  # it does not start again by itself
+    assert "The simulation is unstable" in caplog.text
+    assert not list(tmp_path.iterdir())
+    arm.reset([0.5], [0.0])
+    arm.step([0.0])
+    assert arm.joint_pos[0] == pytest.approx(0.5, abs=1e-2)
+
+
 def test_what_is_written_within_an_episode_acts_from_the_next_load(arm: MujocoWorld) -> None:
     arm.write("world", "world", "gravity", 0.0)
     arm.reset([0.0], [0.0])

@@ -178,6 +178,15 @@ def test_a_run_on_the_arm_reports_the_reward_that_was_paid_beside_its_alarms(tmp
     assert rows[1]["target_return"] != rows[1]["return"]
 
 
+def test_the_target_may_be_the_same_arm_in_another_engine(tmp_path: Path) -> None:
+    pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
+    own = [*TINY, "reward_correction.target.engine=mujoco", *CABLE[-2:]]
+    rows: list[dict[str, float]] = []
+    train(resolve_config("robust", None, own), tmp_path / "run", report=lambda progress: rows.append(progress.metrics))
+    assert rows[1]["correction_target_rows"] == 2 * 270
+    assert np.isfinite(list(rows[1].values())).all()
+
+
 @pytest.mark.parametrize(
     ("algo", "overrides", "message"),
     [

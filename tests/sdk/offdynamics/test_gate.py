@@ -15,10 +15,11 @@ from sdk.checkpoint import RunFolder
 from sdk.config import configure
 from sdk.engines.local import build_policy
 from sdk.offdynamics.gate import gate
-from sdk.offdynamics.judge import judge
+from sdk.offdynamics.judge import judge, target_config
 from sdk.offdynamics.risk import certainty_equivalent, risk_sensitive
 from sdk.train import world_shape
 from tests.sdk.command_line import Simshift
+from tests.sdk.tiny_runs import tiny
 
 RETURNS = np.random.default_rng(0).standard_normal(200)
 
@@ -123,6 +124,12 @@ def test_two_runs_are_judged_in_the_target_of_the_corrected_one(tmp_path: Path, 
     assert json.loads(result.out)["keep"] == str(good)
     with pytest.raises(ConfigError, match="was not corrected for any target"):
         judge(bad, good, trials=10)
+
+
+def test_what_an_option_names_is_the_target(tmp_path: Path) -> None:
+    there = target_config(tiny("robust"), None, tmp_path, "mujoco").dynamics
+    assert there is not None
+    assert (there.engine, there.effect) == ("mujoco", None)
 
 
 def test_a_run_and_something_else_are_not_compared(tmp_path: Path) -> None:
