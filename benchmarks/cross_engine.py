@@ -1,91 +1,126 @@
 """Bundles trained in PyBullet, driven through the same worlds in PyBullet and in MuJoCo: what each loses there.
 
-    python -m benchmarks.cross_engine [--worlds N] [--robot servo_arm]
+    python -m benchmarks.cross_engine [--run kuka_robust=runs/cross_engine/kuka_robust …] [--worlds N]
 
-For each robot a short run of each arm is trained (or taken from runs/cross_engine), exported, and driven through a twin
-over UDP, once in each engine, with the same hidden parameters, starts, goals and noise. The servo arm is the control:
-both engines solve its equations to rounding, so that whatever it loses is not physics. The iiwa's drives have rotors
-that PyBullet lumps into the links, where they also resist the joints that carry them; in MuJoCo their joint alone feels
-them.
+First, how far the same actions carry robots apart in a second. Then the shipped bundle of the servo arm, the control:
+both engines solve its equations to rounding, so that whatever it lost would not be physics. Then a short run of each
+arm on the iiwa, trained here or taken from --run: its rotors' inertia is lumped into the links by PyBullet, where it
+also resists the joints that carry them, and felt by its own joint alone in MuJoCo. Each bundle meets the same hidden
+parameters, starts, goals and noise in both engines, driven by the runtime in this process.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 
+from export.runtime.loop import run_loop
+from export.runtime.policy import Policy
+from robots.drivers.sim import SimDriver
 from robots.model import Engine
+from robots.robot_env import RobotEnv
 from sdk.config import resolve_config
-from sdk.evaluate import Evaluation
-from sdk.results import Row, at_least, measured, write_result
+from sdk.results import Row, at_least, at_most, measured, write_result
 from sdk.ship import export_run
 from sdk.statistics import mean_ci95
-from sdk.through_twin import HeldOut, drive
 from sdk.train import train
 
-FOLDER, STEPS, SEED = Path("runs/cross_engine"), 600_000, 0
-TASKS = {"servo_arm": "track_target", "kuka": "reach"}
+FOLDER, STEPS, SEED, STREAM = Path("runs/cross_engine"), 600_000, 0, "held_out"
+CONTROL = Path("bundles/servo_arm_rl2.zip")
+ROBOT, TASK = "kuka", "reach"
 ARMS = ("robust", "rl2")
 """Without memory, and with: the second is to lose less."""
 
-Played = dict[str, Evaluation]
-"""By engine."""
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+OPEN_LOOP = ("servo_arm", "cartpole", "double_pendulum", "kuka", "a1")
+
+Returns = dict[Engine, np.ndarray]
+"""Return of each trial `[worlds]`, by engine."""
 
 
-def bundle_of(robot: str, arm: str) -> Path:
+def open_loop(robot: str, worlds: int = 20) -> Row:
+    """Return how far apart the joints are after a second of the same actions: the median over worlds."""
+    one, other = (np.array(_after_a_second(robot, engine, worlds)) for engine in ENGINES)
+    apart = np.abs(one - other).max(-1)
+    unit = "rad between the engines after 1 s of the same actions, largest joint, median over worlds"
+    return measured(f"open_loop/{robot}", float(np.median(apart)), unit, worst=float(apart.max()))
+
+
+def _after_a_second(robot: str, engine: Engine, worlds: int) -> list[list[float]]:
+    """Joint positions [rad, m] in each world, under gentle actions that change five times a second."""
+    ends = []
+    with closing(RobotEnv(robot, stream=STREAM, engine=engine)) as env:
+        steps, held = (round(seconds / env.contract.control_dt) for seconds in (1.0, 0.2))
+        for world in range(worlds):
+            env.reset(seed=SEED, options={"world": world})
+            actions = np.random.default_rng(world).uniform(-0.2, 0.2, (steps, len(env.contract.joints)))
+            for step in range(steps):
+                env.step(actions[step // held])
+            ends.append(env.robot.world.joint_pos)
+    return ends
+
+
+def bundle_of(arm: str, folder: Path) -> Path:
     """Return an arm's bundle, training and exporting what is not there yet."""
-    folder = FOLDER / f"{robot}_{arm}"
-    settings = [f"robot={robot}", f"task={TASKS[robot]}", f"steps={STEPS}", f"seed={SEED}"]
     if not (folder / "checkpoint.pt").is_file():
+        settings = [f"robot={ROBOT}", f"task={TASK}", f"steps={STEPS}", f"seed={SEED}"]
         train(resolve_config(arm, None, settings), folder)
     if not (folder / "bundle").exists():
         export_run(folder, folder / "bundle", worlds=16)
     return folder / "bundle"
 
 
-def play(bundle: Path, robot: str, worlds: int) -> Played:
-    """Drive a bundle through the same held-out worlds in every engine."""
-    engines: tuple[Engine, ...] = get_args(Engine)
-    where = {engine: HeldOut(robot, worlds, SEED, task=TASKS[robot], engine=engine) for engine in engines}
-    return {engine: drive(bundle, place).evaluation for engine, place in where.items()}
+def play(bundle: Path, worlds: int, task: str | None = None) -> Returns:
+    """Drive a bundle through the same held-out worlds, one trial each, in every engine."""
+    policy = Policy.load(bundle)
+    where = {"worlds": worlds, "seed": SEED, "stream": STREAM, "task": task}
+    found = {}
+    for engine in ENGINES:
+        driver = SimDriver(policy.contract.robot, policy.contract, engine=engine, **where)  # type: ignore[arg-type]
+        with closing(driver):
+            run_loop(policy, driver)
+            found[engine] = np.array([score.total for score in driver.scores])
+    return found
 
 
-def rows_of(robot: str, played: dict[str, Played]) -> list[Row]:
-    """Return what each arm of a robot earns and loses, and how much less the one with memory loses."""
-    rows = []
-    for arm, found in played.items():
-        rows += [_earned(f"{robot}/{arm}/{engine}", one) for engine, one in found.items()]
-        rows.append(measured(f"{robot}/{arm}/drop", mean_ci95(_drop(found)), "return of a trial lost in MuJoCo"))
-    less = mean_ci95(_drop(played["robust"]) - _drop(played["rl2"]))
-    rows.append(at_least(f"{robot}/adaptive_loses_less", less, "return of a trial, paired by world", 0.0))
-    return rows
+def rows_of(name: str, found: Returns) -> list[Row]:
+    """Return what a bundle earns in each engine, and what it loses in the second."""
+    unit = "return of a trial"
+    earned = [measured(f"{name}/{engine}", mean_ci95(returns), unit) for engine, returns in found.items()]
+    return [*earned, measured(f"{name}/drop", mean_ci95(_drop(found)), f"{unit} lost in MuJoCo, paired by world")]
 
 
-def _earned(name: str, found: Evaluation) -> Row:
-    episodes = {f"episode {k}": float(mean) for k, mean in enumerate(found.per_episode.mean(0), start=1)}
-    return measured(name, found.mean, "return of a trial", **episodes, success=float(found.success.mean()))
-
-
-def _drop(found: Played) -> np.ndarray:
-    return found["pybullet"].returns - found["mujoco"].returns
+def _drop(found: Returns) -> np.ndarray:
+    return found["pybullet"] - found["mujoco"]
 
 
 def main() -> None:
     """Train what is missing, measure and write `benchmarks/results/cross_engine.json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", action="append", default=[], help=f"{ROBOT}_ARM=FOLDER of a trained run")
     parser.add_argument("--worlds", type=int, default=100, help="held-out worlds, one trial each, in each engine")
-    parser.add_argument("--robot", choices=TASKS, action="append", help="only this one; repeatable; records nothing")
     given = parser.parse_args()
-    start, rows = time.monotonic(), list[Row]()
-    for robot in given.robot or TASKS:
-        rows += rows_of(robot, {arm: play(bundle_of(robot, arm), robot, given.worlds) for arm in ARMS})
-        print(*rows, sep="\n", flush=True)
-    if not given.robot:
-        print(write_result("cross_engine", "python -m benchmarks.cross_engine", [SEED], time.monotonic() - start, rows))
+    runs = {name: Path(folder) for name, _, folder in (text.partition("=") for text in given.run)}
+    start = time.monotonic()
+    rows = [open_loop(robot) for robot in OPEN_LOOP]
+    control = play(CONTROL, given.worlds)
+    rows += rows_of("servo_arm/rl2", control)
+    rows.append(at_most("servo_arm/rl2/apart", float(np.abs(_drop(control)).max()), "return, worst world", 0.01))
+    names = {arm: f"{ROBOT}_{arm}" for arm in ARMS}
+    played = {
+        arm: play(bundle_of(arm, runs.get(name, FOLDER / name)), given.worlds, TASK) for arm, name in names.items()
+    }
+    for arm, found in played.items():
+        rows += rows_of(f"{ROBOT}/{arm}", found)
+    less = mean_ci95(_drop(played["robust"]) - _drop(played["rl2"]))
+    rows.append(at_least(f"{ROBOT}/adaptive_loses_less", less, "return of a trial, paired by world", 0.0))
+    print(*rows, sep="\n")
+    print(write_result("cross_engine", "python -m benchmarks.cross_engine", [SEED], time.monotonic() - start, rows))
 
 
 if __name__ == "__main__":
