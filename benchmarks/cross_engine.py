@@ -1,12 +1,13 @@
 """Bundles trained in PyBullet, driven through the same worlds in PyBullet and in MuJoCo: what each loses there.
 
-    python -m benchmarks.cross_engine [--run kuka_robust=runs/cross_engine/kuka_robust …] [--worlds N]
+    python -m benchmarks.cross_engine [--steps N] [--worlds N] [--untrained]
 
 First, how far the same actions carry robots apart in a second. Then the shipped bundle of the servo arm, the control:
 both engines solve its equations to rounding, so that whatever it lost would not be physics. Then a short run of each
-arm on the iiwa, trained here or taken from --run: its rotors' inertia is lumped into the links by PyBullet, where it
+arm on the iiwa, reused where it is there already: its rotors' inertia is lumped into the links by PyBullet, where it
 also resists the joints that carry them, and felt by its own joint alone in MuJoCo. Each bundle meets the same hidden
-parameters, starts, goals and noise in both engines, driven by the runtime in this process.
+parameters, starts, goals and noise in both engines, driven by the runtime in this process. `--untrained` leaves
+the iiwa out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from sdk.ship import export_run
 from sdk.statistics import mean_ci95
 from sdk.train import train
 
-FOLDER, STEPS, SEED, STREAM = Path("runs/cross_engine"), 600_000, 0, "held_out"
+FOLDER, SEED, STREAM = Path("runs/cross_engine"), 0, "held_out"
 CONTROL = Path("bundles/servo_arm_rl2.zip")
 ROBOT, TASK = "kuka", "reach"
 ARMS = ("robust", "rl2")
@@ -65,10 +66,11 @@ def _after_a_second(robot: str, engine: Engine, worlds: int) -> list[list[float]
     return ends
 
 
-def bundle_of(arm: str, folder: Path) -> Path:
+def bundle_of(arm: str, steps: int) -> Path:
     """Return an arm's bundle, training and exporting what is not there yet."""
+    folder = FOLDER / f"{ROBOT}_{arm}_{steps}"
     if not (folder / "checkpoint.pt").is_file():
-        settings = [f"robot={ROBOT}", f"task={TASK}", f"steps={STEPS}", f"seed={SEED}"]
+        settings = [f"robot={ROBOT}", f"task={TASK}", f"steps={steps}", f"seed={SEED}"]
         train(resolve_config(arm, None, settings), folder)
     if not (folder / "bundle").exists():
         export_run(folder, folder / "bundle", worlds=16)
@@ -99,28 +101,31 @@ def _drop(found: Returns) -> np.ndarray:
     return found["pybullet"] - found["mujoco"]
 
 
+def trained(steps: int, worlds: int) -> list[Row]:
+    """Return what the arms on the iiwa lose, and how much less the one with memory does."""
+    played = {arm: play(bundle_of(arm, steps), worlds, TASK) for arm in ARMS}
+    less = mean_ci95(_drop(played["robust"]) - _drop(played["rl2"]))
+    rows = [row for arm, found in played.items() for row in rows_of(f"{ROBOT}/{arm}", found)]
+    return [*rows, at_least(f"{ROBOT}/adaptive_loses_less", less, "return of a trial, paired by world", 0.0)]
+
+
 def main() -> None:
     """Train what is missing, measure and write `benchmarks/results/cross_engine.json`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--run", action="append", default=[], help=f"{ROBOT}_ARM=FOLDER of a trained run")
+    parser.add_argument("--steps", type=int, default=600_000, help="control steps of each training run")
     parser.add_argument("--worlds", type=int, default=100, help="held-out worlds, one trial each, in each engine")
+    parser.add_argument("--untrained", action="store_true", help="only what needs no training")
     given = parser.parse_args()
-    runs = {name: Path(folder) for name, _, folder in (text.partition("=") for text in given.run)}
     start = time.monotonic()
     rows = [open_loop(robot) for robot in OPEN_LOOP]
     control = play(CONTROL, given.worlds)
     rows += rows_of("servo_arm/rl2", control)
     rows.append(at_most("servo_arm/rl2/apart", float(np.abs(_drop(control)).max()), "return, worst world", 0.01))
-    names = {arm: f"{ROBOT}_{arm}" for arm in ARMS}
-    played = {
-        arm: play(bundle_of(arm, runs.get(name, FOLDER / name)), given.worlds, TASK) for arm, name in names.items()
-    }
-    for arm, found in played.items():
-        rows += rows_of(f"{ROBOT}/{arm}", found)
-    less = mean_ci95(_drop(played["robust"]) - _drop(played["rl2"]))
-    rows.append(at_least(f"{ROBOT}/adaptive_loses_less", less, "return of a trial, paired by world", 0.0))
+    rows += [] if given.untrained else trained(given.steps, given.worlds)
     print(*rows, sep="\n")
-    print(write_result("cross_engine", "python -m benchmarks.cross_engine", [SEED], time.monotonic() - start, rows))
+    arms = "--untrained" if given.untrained else f"--steps {given.steps}"
+    command = f"python -m benchmarks.cross_engine {arms} --worlds {given.worlds}"
+    print(write_result("cross_engine", command, [SEED], time.monotonic() - start, rows))
 
 
 if __name__ == "__main__":

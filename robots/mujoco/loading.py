@@ -45,12 +45,6 @@ class Body:
     rotors: dict[str, tuple[int, float]]
     source: Path
 
-    def joint(self, name: str) -> int:
-        """Return a joint's index; raises `ConfigError` naming the nearest."""
-        if name not in self.joints:
-            raise ConfigError(f"{self.source}: no movable joint '{name}'; {nearest(name, tuple(self.joints))}")
-        return self.joints[name]
-
     def link(self, name: str) -> int:
         """Return the body of a link; raises `ConfigError` naming the nearest."""
         if name not in self.links:

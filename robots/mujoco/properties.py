@@ -114,7 +114,7 @@ class Properties:
         if group == "joint" and name in self._body.rotors:
             return model.tendon_armature, *self._body.rotors[name]
         if group == "joint":
-            return model.dof_armature, model.jnt_dofadr[self._body.joint(name)], 1.0
+            return model.dof_armature, model.jnt_dofadr[self._body.joints[name]], 1.0
         if field == "mass":
             return model.body_mass, self.links[name], 1.0
         geoms = self._geoms[name]

@@ -33,16 +33,15 @@ class MujocoWorld:
     def __init__(self, path: Path, model: Model, joint_names: Sequence[str], folder: Path | None = None) -> None:
         """Load the robot, and its objects from `folder` (that of the model file if none is given)."""
         self.joint_names = tuple(joint_names)
-        self._fixed_base, self._substeps = model.fixed_base, model.solver_substeps
+        self._substeps = model.solver_substeps
         self._body = load_robot_body(path, model, self.joint_names, folder or path.parent)
         self._model = self._body.model
         self._data = mujoco.MjData(self._model)
         self.properties = Properties(self._body, model.fixed_base, model.gravity)
-        joints = [self._body.joint(name) for name in self.joint_names]
+        joints = [self._body.joints[name] for name in self.joint_names]
         self._qpos, self._qvel = self._model.jnt_qposadr[joints], self._model.jnt_dofadr[joints]
         self._locks = {name: self._model.equality(LOCK + name).id for name in self.joint_names}
-        mine = np.isin(self._model.geom_bodyid, list(self._body.links.values()))
-        self._own_geoms = mine.tolist()
+        self._own_geoms = np.isin(self._model.geom_bodyid, list(self._body.links.values())).tolist()
         self.reset([0.0] * len(joints), [0.0] * len(joints))
 
     def reset(self, joint_pos: Sequence[float], joint_vel: Sequence[float]) -> None:
