@@ -85,8 +85,8 @@ def learn(detector: MotionMonitor, inside: Rollout, outside: Rollout, seed: int)
     itself = 1e6 * torch.eye(inside.obs.shape[1], detector.models.worlds)
     within, beyond = clues(detector, inside, itself), clues(detector, outside)
     detector.middle, detector.width = within.mean((0, 1)), within.std((0, 1)).clamp(min=1e-3)
-    rows = [detector.standardised(x) for x in (within, beyond)]
-    detector.jury = nn.ModuleList(tell_apart(*rows, seed + member) for member in range(MEMBERS))
+    within, beyond = detector.standardised(within), detector.standardised(beyond)
+    detector.jury = nn.ModuleList(tell_apart(within, beyond, seed + member) for member in range(MEMBERS))
 
 
 def clues(detector: MotionMonitor, rollout: Rollout, apart: Tensor | None = None) -> Tensor:
