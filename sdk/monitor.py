@@ -40,7 +40,7 @@ class MonitorConfig(Schema):
 
     worlds: int = Field(default=384, ge=8, description="of training, to learn from")
     outside: int = Field(default=512, ge=8, description="worlds outside of training, over all parameters")
-    factor: float = Field(default=6.0, gt=1, description="half-widths of its range that a parameter lies away at most")
+    factor: float = Field(default=10.0, gt=1, description="half-widths of its range that a parameter lies away at most")
     held_out: int = Field(default=320, ge=8, description="worlds of training that set the thresholds")
     quantile: float = Field(default=0.99, gt=0.5, lt=1, description="of the largest scores of held-out episodes")
     margin: float = Field(default=1.2, ge=1, description="of the thresholds, above what was seen")
