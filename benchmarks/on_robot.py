@@ -14,7 +14,6 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.on_robot_clients import client_rows, export_row
 from benchmarks.on_robot_install import ROOT, install_rows
 from benchmarks.on_robot_line import drop_rows
 from benchmarks.on_robot_ticks import loop_rows, start_rows, tick_rows
@@ -42,8 +41,6 @@ def rows(run: Path, robust: Path) -> list[Row]:
             *loop_rows(bundle),
             *drop_rows(bundles),
             *install_rows(SHIPPED),
-            *client_rows(bundles["adaptive"]),
-            export_row(run),
         ]
 
 

@@ -21,7 +21,7 @@ from robots.drivers.base import Reading
 from robots.effects import effect_named
 from robots.robot_env import RobotEnv
 from sdk.config import resolve_config
-from sdk.monitor import MonitorConfig, monitor_run
+from sdk.monitor import monitor_run
 from sdk.results import Row, at_least, at_most, measured, write_result
 from sdk.ship import export_run
 from sdk.statistics import mean_ci95
@@ -29,7 +29,6 @@ from sdk.train import train
 
 FOLDER, STREAM, SEED = Path("runs/ood_guard"), "held_out", 7
 STEPS = 600_000
-MONITORS = {"servo_arm": MonitorConfig(), "cartpole": MonitorConfig(worlds=256, outside=384, held_out=320)}
 OUTSIDE: dict[str, dict[str, dict[str, float]]] = {
     "servo_arm": {
         "payload x5": {"payload_mass": 6.0},
@@ -162,7 +161,7 @@ def bundle_of(robot: str, run: Path | None) -> Path:
         train(resolve_config("rl2", None, [f"robot={robot}", f"steps={STEPS}"]), folder)
     bundle = FOLDER / f"{robot}_bundle"
     export_run(folder, bundle, worlds=16, overwrite=True)
-    monitor_run(folder, bundle, MONITORS[robot])
+    monitor_run(folder, bundle)
     return bundle
 
 

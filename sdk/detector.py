@@ -1,8 +1,9 @@
-"""Fit what a monitor is made of: a model of motion, a network that tells worlds apart, and the units of both."""
+"""Fit what a monitor is made of: models of motion, a network that tells worlds apart, and the units of both."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -10,17 +11,37 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from sdk.nn.layers import mlp
-from sdk.nn.motion import HORIZONS, LAGS, Gaussian, MotionMonitor, features
+from sdk.nn.motion import HORIZONS, LAGS, CommonModel, Gaussian, MotionMonitor, features
+from sdk.nn.world_models import WorldModels
 from sdk.rl.rollout import Carry, Rollout
 
 SETTLED, STRIDE = 20, 7
-"""Steps after the start of a trial before its moments count, and from one that is learned from to the next."""
+"""Steps after the start of a trial before the policy's memory is typical, and from one learned from to the next."""
 
-HIDDEN, BATCH, EPOCHS, STEP_SIZE, WEIGHT_DECAY = 64, 512, 15, 2e-3, 1e-3
+BANK, BANK_NUMBERS, RIDGE = 128, 2**17, 1.0
+"""Training worlds whose models are kept at most, numbers that they may come to, and what holds those models to 0."""
+
+MEMBERS, HIDDEN, BATCH, EPOCHS, STEP_SIZE, WEIGHT_DECAY = 3, 16, 512, 15, 1e-3, 0.1
+VALIDATION = 0.2
+"""Share of the worlds that say when the network begins to learn the others by heart."""
+
+Rows = tuple[Tensor, Tensor, Tensor]
+"""Clues `[R, C]`, whether of a world outside `[R]`, and how much each counts `[R]`."""
 
 
 def fit_detector(inside: Rollout, picked: Tensor) -> MotionMonitor:
-    """Fit one linear model of motion to all worlds of a rollout `[T, N, …]`; `picked` `[obs, O]` selects signals."""
+    """Fit the common model to all worlds of a rollout `[T, N, …]`, and one more to each of the first of them.
+
+    `picked` `[obs, O]` selects signals.
+    """
+    common = fit_common(inside, picked)
+    numbers = len(HORIZONS) * common.weights.shape[1] * common.signals
+    worlds = max(1, min(BANK, BANK_NUMBERS // numbers, inside.obs.shape[1]))
+    return MotionMonitor(common, WorldModels(fit_bank(common, inside.trials(torch.arange(worlds)))))
+
+
+def fit_common(inside: Rollout, picked: Tensor) -> CommonModel:
+    """Fit one linear model of motion to all worlds of a rollout by least squares."""
     seen = inside.obs @ picked
     center, spread = seen.mean((0, 1)), seen.std((0, 1)).clamp(min=1e-6)
     obs = ((seen - center) / spread).clamp(-10, 10)
@@ -31,50 +52,92 @@ def fit_detector(inside: Rollout, picked: Tensor) -> MotionMonitor:
         change = (obs[steps:] - obs[:-steps]) * live
         pace.append((change.square().sum((0, 1)) / live.sum()).sqrt().clamp(min=1e-6))
         phi = (features(obs[:-steps], commands[steps:]) * live).flatten(0, 1)
-        gram, cross = phi.T @ phi, phi.T @ (change / pace[-1]).clamp(-10, 10).flatten(0, 1)
-        weights.append(torch.linalg.solve(gram + 1e-3 * torch.eye(len(gram)), cross))
+        weights.append(_least_squares(phi, (change / pace[-1]).clamp(-10, 10).flatten(0, 1), 1e-3))
     fitted = {"pace": torch.stack(pace), "weights": torch.stack(weights)}
-    return MotionMonitor(inside.last_action.shape[-1], select=picked, center=center, spread=spread, **fitted)
+    return CommonModel(inside.last_action.shape[-1], select=picked, center=center, spread=spread, **fitted)
 
 
+def fit_bank(common: CommonModel, worlds: Rollout) -> Tensor:
+    """Return the models `[H, K, F, O]` that explain best what the common one leaves unexplained of each world."""
+    obs, age = common.read(worlds.obs), ages(worlds.episode_start)
+    commands = lagged(worlds.last_action, worlds.episode_start)
+    before = torch.stack([torch.cat([obs[:1].expand(k, -1, -1), obs[:-k]]) for k in HORIZONS], 2)
+    phi, rest = (
+        x.unflatten(0, age.shape[:2]) for x in common.rest(*(x.flatten(0, 1) for x in (before, obs, commands)))
+    )
+    reached = torch.stack([(age >= steps).float() for steps in HORIZONS], 2)
+    phi, rest = ((x * reached).permute(2, 1, 0, 3) for x in (phi, rest))  # [H, K, T, …]
+    return _least_squares(phi, rest, RIDGE)
+
+
+def _least_squares(phi: Tensor, y: Tensor, ridge: float) -> Tensor:
+    """Return the weights `[…, F, O]` of y `[…, R, O]` on φ `[…, R, F]`."""
+    gram = phi.mT @ phi + ridge * torch.eye(phi.shape[-1])
+    return torch.linalg.solve(gram, phi.mT @ y)
+
+
+@torch.no_grad()
 def learn(detector: MotionMonitor, inside: Rollout, outside: Rollout, seed: int) -> None:
-    """Teach a detector what is typical, and to tell the moments of worlds outside from those inside."""
-    with torch.no_grad():
-        within, beyond = (found(detector, rollout) for rollout in (inside, outside))
-        detector.middle, detector.width = within.mean(0), within.std(0).clamp(min=1e-4)
-        within, beyond = detector.standardised(within), detector.standardised(beyond)
-    detector.classify = tell_apart(within, beyond, seed)
+    """Teach a detector what is typical, and to tell clues of worlds outside from those of worlds inside.
+
+    `inside` is what it was fitted to: a world whose model is kept is compared with all others.
+    """
+    itself = 1e6 * torch.eye(inside.obs.shape[1], detector.models.worlds)
+    within, beyond = clues(detector, inside, itself), clues(detector, outside)
+    detector.middle, detector.width = within.mean((0, 1)), within.std((0, 1)).clamp(min=1e-3)
+    within, beyond = detector.standardised(within), detector.standardised(beyond)
+    detector.jury = nn.ModuleList(tell_apart(within, beyond, seed + member) for member in range(MEMBERS))
 
 
-def found(detector: MotionMonitor, rollout: Rollout) -> Tensor:
-    """Return moments `[R, M]` along a rollout, every `STRIDE` steps."""
-    place = [state.name for state in detector.carry_spec].index("moments")
-    steps = enumerate(play(detector, rollout, []))
-    return torch.cat([carry[place] for t, (_, carry) in steps if t >= SETTLED and t % STRIDE == 0])
+def clues(detector: MotionMonitor, rollout: Rollout, apart: Tensor | None = None) -> Tensor:
+    """Return clues `[T', N, C]` along a rollout, every `STRIDE` steps."""
+    carry, kept = _start(detector, rollout)[: detector.moving], []
+    for t in range(len(rollout.obs)):
+        seen = (rollout.obs[t], rollout.last_action[t], rollout.episode_start[t])
+        found, carry = detector.watch(*seen, carry, apart)
+        if t % STRIDE == 0:
+            kept.append(found)
+    return torch.stack(kept)
 
 
-def tell_apart(inside: Tensor, outside: Tensor, seed: int) -> nn.Sequential:
-    """Return a network whose output is ln p(row | outside) / p(row | inside), learned from rows `[R, M]` of both.
+def tell_apart(inside: Tensor, outside: Tensor, seed: int) -> nn.Module:
+    """Return a network whose output is ln p(row | outside) / p(row | inside), learned from rows `[T, N, C]` of both.
 
-    Both kinds weigh the same, however many there are of each.
+    Both kinds weigh the same, however many there are of each. Worlds kept apart say which epoch's network to take.
     """
     rng = torch.Generator().manual_seed(seed)
-    x, y = torch.cat([inside, outside]), torch.cat([torch.zeros(len(inside)), torch.ones(len(outside))])
-    weight = torch.where(y > 0, len(y) / (2 * len(outside)), len(y) / (2 * len(inside)))
-    with torch.random.fork_rng():
+    kinds = [(x, torch.rand(x.shape[1], generator=rng) < VALIDATION) for x in (inside, outside)]
+    learned, checked = _rows(*(x[:, ~held] for x, held in kinds)), _rows(*(x[:, held] for x, held in kinds))
+    with torch.random.fork_rng(), torch.enable_grad():
         torch.manual_seed(seed)
-        net = mlp([x.shape[1], HIDDEN, HIDDEN, 1], activation=nn.ELU)
-    batches = -(-len(x) // BATCH)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=STEP_SIZE, weight_decay=WEIGHT_DECAY)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS * batches)
-    for _ in range(EPOCHS):
-        for rows in torch.randperm(len(x), generator=rng).chunk(batches):
-            loss = binary_cross_entropy_with_logits(net(x[rows]).squeeze(-1), y[rows], weight[rows])
-            optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    return net.requires_grad_(False)
+        net = mlp([inside.shape[-1], HIDDEN, HIDDEN, 1], activation=nn.ELU)
+        optimiser = torch.optim.AdamW(net.parameters(), lr=STEP_SIZE, weight_decay=WEIGHT_DECAY)
+        best, lowest = deepcopy(net), torch.inf
+        for _ in range(EPOCHS):
+            _descend(net, optimiser, learned, rng)
+            loss = float(_loss(net, checked).detach())
+            if loss < lowest:
+                best, lowest = deepcopy(net), loss
+    return best.requires_grad_(False)
+
+
+def _rows(inside: Tensor, outside: Tensor) -> Rows:
+    few, many = inside.flatten(0, 1), outside.flatten(0, 1)
+    y = torch.cat([torch.zeros(len(few)), torch.ones(len(many))])
+    return torch.cat([few, many]), y, torch.where(y > 0, len(y) / (2 * len(many)), len(y) / (2 * len(few)))
+
+
+def _descend(net: nn.Module, optimiser: torch.optim.Optimizer, rows: Rows, rng: torch.Generator) -> None:
+    """Go once through all rows."""
+    for batch in torch.randperm(len(rows[1]), generator=rng).split(BATCH):
+        optimiser.zero_grad()
+        _loss(net, (rows[0][batch], rows[1][batch], rows[2][batch])).backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+
+
+def _loss(net: nn.Module, rows: Rows) -> Tensor:
+    x, y, weight = rows
+    return binary_cross_entropy_with_logits(net(x).squeeze(-1), y, weight)
 
 
 def lagged(action: Tensor, start: Tensor) -> Tensor:
@@ -125,13 +188,17 @@ def statistics(detector: MotionMonitor, rollout: Rollout, memories: list[Tensor]
 
 def play(detector: MotionMonitor, rollout: Rollout, memories: list[Tensor]) -> Iterator[tuple[Tensor, Carry]]:
     """Yield the statistics `[N, S]` and the detector's carry after each step of a rollout."""
-    size = rollout.obs.shape[1]
-    carry = tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in detector.carry_spec)
+    carry = _start(detector, rollout)
     for t in range(len(rollout.obs)):
         read = tuple(memory[t] for memory in memories)
         seen = (rollout.obs[t], rollout.last_action[t], rollout.episode_start[t])
         found, carry = detector.step(*seen, read, carry)
         yield found, carry
+
+
+def _start(detector: MotionMonitor, rollout: Rollout) -> Carry:
+    size = rollout.obs.shape[1]
+    return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in detector.carry_spec)
 
 
 def episode_maxima(scores: Tensor, start: Tensor) -> Tensor:

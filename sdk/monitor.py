@@ -1,8 +1,7 @@
 """Make a run's monitor: what its motion looks like in training worlds, and in worlds that lie outside of them.
 
-Three kinds of world are played with the trained policy: training worlds and worlds outside, one parameter at a time,
-to learn from, with exploration noise, so that what a command does can be told from what the policy does; and fresh
-training worlds without noise, as on the robot, which set every threshold.
+Three kinds of world are played with the trained policy, as it plays on the robot, without exploration noise: training
+worlds and worlds outside, one parameter at a time, to learn from; and fresh training worlds, which set every threshold.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ class MonitorConfig(Schema):
 
     worlds: int = Field(default=384, ge=8, description="of training, to learn from")
     outside: int = Field(default=512, ge=8, description="worlds outside of training, over all parameters")
-    factor: float = Field(default=6.0, gt=1, description="half-widths of its range that a parameter lies away at most")
+    factor: float = Field(default=10.0, gt=1, description="half-widths of its range that a parameter lies away at most")
     held_out: int = Field(default=320, ge=8, description="worlds of training that set the thresholds")
     quantile: float = Field(default=0.99, gt=0.5, lt=1, description="of the largest scores of held-out episodes")
-    margin: float = Field(default=1.1, ge=1, description="of the thresholds, above what was seen")
+    margin: float = Field(default=1.2, ge=1, description="of the thresholds, above what was seen")
     stop: float = Field(default=1.5, ge=1, description="times the first threshold; there the robot is stopped")
     patience: float = Field(default=1.0, ge=0, description="s above the first threshold before it is stopped anyway")
     memory: int = Field(default=128, ge=0, description="largest memory of a policy that is watched, in numbers")
@@ -62,7 +61,7 @@ def monitor_run(folder: Path, bundle: Path, config: MonitorConfig | None = None)
     assert run.robot is not None
     spec, randomization = load_robot(run.robot, run.task)
     inside = _played(run, policy, range(config.worlds))
-    fresh = _played(run, policy, range(config.worlds, config.worlds + config.held_out), explore=False)
+    fresh = _played(run, policy, range(config.worlds, config.worlds + config.held_out))
     outside = Rollout.join([*_outside(run, policy, randomization, config)])
     sensed = sensed_signals(spec)
     states: tuple[CarryState, ...] = tuple(policy.carry_spec)  # type: ignore[arg-type]
@@ -92,15 +91,13 @@ def monitor_run(folder: Path, bundle: Path, config: MonitorConfig | None = None)
     return add_monitor(bundle, detector, made, golden_rows(fresh, memories, made.reads, spec.contract))
 
 
-def _played(
-    run: TrainConfig, policy: Any, indices: range, worlds: Randomization | None = None, explore: bool = True
-) -> Rollout:
+def _played(run: TrainConfig, policy: Any, indices: range, worlds: Randomization | None = None) -> Rollout:
     """Play one trial of each world of `indices`, drawn from `worlds` or, without, as in training."""
     assert run.robot is not None
     size = min(ROBOTS, len(indices))
     trials = RobotTrials(run.robot, size, seed=run.seed, stream=STREAM, randomization=worlds, task=run.task)
     try:
-        return collect_in_waves(trials, policy, [*indices], run.seed, STREAM, explore)
+        return collect_in_waves(trials, policy, [*indices], run.seed, STREAM, explore=False)
     finally:
         trials.close()
 

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import on_robot_clients, on_robot_install
-from benchmarks.on_robot_clients import NoClient, client_rows
+from benchmarks import on_robot_install
 from benchmarks.on_robot_install import heavy, runtime_modules, size_mb
 from benchmarks.on_robot_line import DROP, PHASES, Dropped, drop_rows, faults, outcome_rows, outside_contract
 from benchmarks.on_robot_ticks import Round, deadline_rows, overhead_rows, ratio_rows
@@ -152,19 +151,6 @@ def test_size_counts_files_once(tmp_path: Path) -> None:
 def test_what_is_installed_is_the_source_alone(tmp_path: Path) -> None:
     ignored = on_robot_install.NOT_INSTALLED("", [".git", "runs", "build", "node_modules", "sdk", "pyproject.toml"])
     assert ignored == {".git", "runs", "build", "node_modules"}
-
-
-def test_a_client_that_cannot_run_is_a_row_that_says_why(
-    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def absent(bundle: Path, folder: Path) -> float:
-        raise NoClient("no tools")
-
-    monkeypatch.setattr(on_robot_clients, "REPLAYS", {"node": absent, "cpp": lambda bundle, folder: 2e-6})
-    node, cpp = client_rows(Path(bundle.source))
-    assert (node.name, node.unit, node.holds) == ("client/node/skipped", "no tools", None)
-    assert (cpp.value, cpp.holds) == (2e-6, False)
-    assert "no tools" in capsys.readouterr().err
 
 
 def test_a_wider_bundle_is_as_wide_as_it_says(tmp_path: Path) -> None:

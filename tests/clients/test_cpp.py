@@ -3,33 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-CLIENT = Path(__file__).parents[2] / "clients/cpp"
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("cmake") and (shutil.which("c++") or shutil.which("g++"))), reason="no CMake or no C++ compiler"
-)
+from benchmarks.clients import NoClient, cpp
 
 
 @pytest.fixture(scope="session")
 def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client, built with the ONNX Runtime in ONNXRUNTIME_ROOT or that of the system."""
-    build = tmp_path_factory.mktemp("build")
-    root = f"-DONNXRUNTIME_ROOT={os.environ.get('ONNXRUNTIME_ROOT', '')}"
-    configure = ["cmake", "-S", CLIENT, "-B", build, root, "-DCMAKE_BUILD_TYPE=Release"]
-    configured = subprocess.run(configure, capture_output=True, text=True, timeout=120)
-    if "Could not find ONNXRUNTIME_" in configured.stderr:
-        pytest.skip("no ONNX Runtime headers here; set ONNXRUNTIME_ROOT to a release with include/ and lib/")
-    assert configured.returncode == 0, configured.stderr
-    built = subprocess.run(["cmake", "--build", build], capture_output=True, text=True, timeout=300)
-    assert built.returncode == 0, built.stdout + built.stderr
-    return build / "golden"
+    try:
+        (program,) = cpp(tmp_path_factory.mktemp("build"))
+    except NoClient as absent:
+        pytest.skip(str(absent))
+    return Path(program)
 
 
 def replay(golden: Path, bundle: Path) -> subprocess.CompletedProcess[str]:

@@ -9,22 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.clients import NoClient, node
 from export.bundle import sign_bundle
 from export.signing import make_keys
 
-CLIENT = Path(__file__).parents[2] / "clients/node"
 
-pytestmark = [
-    pytest.mark.skipif(shutil.which("node") is None, reason="Node is not installed"),
-    pytest.mark.skipif(
-        not (CLIENT / "node_modules/onnxruntime-node").exists(),
-        reason="onnxruntime-node is not installed: npm install --ignore-scripts, in clients/node",
-    ),
-]
+@pytest.fixture(autouse=True, scope="session")
+def _client() -> None:
+    try:
+        node(Path())
+    except NoClient as absent:
+        pytest.skip(str(absent))
 
 
 def golden(*arguments: Path) -> subprocess.CompletedProcess[str]:
-    command = ["node", CLIENT / "golden.mjs", *arguments]
+    command = [*node(Path()), *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
 

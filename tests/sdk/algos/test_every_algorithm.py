@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
-from sdk.algos.base import algorithm_names, find_algorithm
+from benchmarks.every_bundle import adapts_by_reward, deployable, parity_rows
+from benchmarks.every_bundle import brief as brief_on_robot
+from export.bundle import read_bundle
+from sdk.algos.base import algorithm_names
 from sdk.checkpoint import METRICS, RunFolder
 from sdk.config import TrainConfig, resolve_config
 from sdk.evaluate import evaluate_run
-from sdk.rl.meta_settings import InnerConfig
-from sdk.rl.soft import SoftConfig
 from sdk.ship import export_run
 from sdk.train import Progress, train
-from tests.sdk.tiny_runs import tiny
 from tests.sdk.untrained import with_discrete_actions
 
 TABLES = ["trials=20", "steps=1800", "workers=0", "policy.hidden=[8]", "policy.memory=8", "ppo.epochs=1"]
@@ -34,14 +34,6 @@ ARM += ["method.warm_up=0", "method.updates_per_step=0.02"]
 
 GUIDED = [*POINTS[:-1], "method.expert.updates_per_step=0.02", "method.expert_steps=1200"]
 """As points, experts in the first iteration alone."""
-
-SUBJECT = {False: ("robot=servo_arm",), True: ("robot=husky", "task=find_goal")}
-"""Robots to leave for: one without and one with a reward to report."""
-
-
-def by_reward(algo: str) -> bool:
-    """Whether an algorithm adapts by the rewards of its episodes."""
-    return issubclass(find_algorithm(algo).settings, InnerConfig)
 
 
 def brief(algo: str, *overrides: str) -> TrainConfig:
@@ -92,13 +84,13 @@ def test_an_agent_that_never_learned_can_be_evaluated_on_unseen_tasks(algo: str,
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algo", [name for name in algorithm_names() if find_algorithm(name).deployable])
+@pytest.mark.parametrize("algo", deployable())
 def test_a_robot_s_policy_leaves_as_the_graph_it_was(algo: str, tmp_path: Path) -> None:
-    seldom = ["method.updates_per_step=0.02"] if issubclass(find_algorithm(algo).settings, SoftConfig) else []
-    subject = ("robot=panda", "task=reach_sparse") if algo == "her" else SUBJECT[by_reward(algo)]
-    train(tiny(algo, *subject, *seldom), tmp_path / "run")
+    train(brief_on_robot(algo, "policy.hidden=[8]", "policy.memory=8"), tmp_path / "run")
     manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
     assert manifest.parity.steps >= 1000
-    assert manifest.parity.max_abs_error <= 1e-5
     assert bool(manifest.carry) is (algo not in ("robust", "sac", "her"))
-    assert (manifest.adaptation is not None) is by_reward(algo)
+    assert (manifest.adaptation is not None) is adapts_by_reward(algo)
+    rows = parity_rows(read_bundle(tmp_path / "bundle"), {})
+    assert [row.name.split("/")[1] for row in rows] == ["step", *["adapt"] * adapts_by_reward(algo), "golden"]
+    assert all(row.holds for row in rows)
