@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.every_bundle import adapts_by_reward, deployable, parity_rows
+from benchmarks.every_bundle import adapts_by_reward, deployable, half_and_half, parity_rows
 from benchmarks.every_bundle import brief as brief_on_robot
 from export.bundle import read_bundle
 from sdk.algos.base import algorithm_names
@@ -40,7 +40,7 @@ def brief(algo: str, *overrides: str) -> TrainConfig:
     """Return the configuration of three short iterations."""
     special = {"her": ARM, "gmps": GUIDED}
     subject = special.get(algo) or (TABLES if algo in with_discrete_actions() else POINTS)
-    return resolve_config(algo, None, [*subject, *overrides])
+    return resolve_config(algo, None, [*subject, *half_and_half(algo), *overrides])
 
 
 class Interrupted(Exception):
