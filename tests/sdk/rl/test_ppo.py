@@ -105,6 +105,14 @@ def test_a_trial_ends_in_more_of_the_same_or_in_nothing(
     assert advantage[:, 0].tolist() == pytest.approx([0.5 + 0.5 * 1.0 - 0.5 + 0.25 * inner, inner, last])
 
 
+def test_where_nothing_follows_a_trial_its_last_time_out_is_worth_nothing_and_others_are() -> None:
+    config = PpoConfig(gamma=0.5, gae_lambda=0.5, trial_end="terminal")
+    rollout = block(column(1, 2, 3), column(0, 0, 0), column(0, 1, 1))
+    advantage, _ = advantages(Followed(1, 9, 2), rollout, column(0.5, 1, 1.5), "episode", config)
+    assert advantage[:, 0].tolist() == pytest.approx([0.5 + 0.25 * 4.5, 4.5, 1.5 - 1.5])
+    assert not rollout.terminated.any()
+
+
 # --- segments --------------------------------------------------------------------------------------------------------
 
 
