@@ -66,6 +66,15 @@ class TaskInference:
         missed = (beliefs.mean[-1] - trials.context[-1]).detach().square().mean().sqrt()
         return -log_prob, {"context_log_prob": log_prob.item(), "context_error": float(missed)}
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
         """Return both optimisers."""
         return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}

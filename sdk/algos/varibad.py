@@ -127,6 +127,15 @@ class Varibad:
         self._warn_of_collapse(means, iteration)
         return {**statistics, **means}
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
         """Return both optimisers and the decoder."""
         return {"ppo": self.ppo.state_dict(), "decoder": self.decoder.state_dict(), **self.model.state_dict()}

@@ -68,13 +68,12 @@ class TrialModel:
         return seen
 
     def state_dict(self) -> dict[str, Any]:
-        """Return the optimiser and the trials."""
-        return {"optimizer": self.optimizer.state_dict(), "buffer": self.buffer.state_dict()}
+        """Return the optimiser."""
+        return {"optimizer": self.optimizer.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.optimizer.load_state_dict(state["optimizer"])
-        self.buffer.load_state_dict(state["buffer"])
 
     def _some(self, rng: np.random.Generator) -> Rollout:
         chosen = rng.permutation(len(self.buffer))[: self.settings.batch_trials]

@@ -75,8 +75,17 @@ class TwoPhases:
         missed = float(error.detach())
         return error, {"latent_error": missed**0.5, "unexplained": missed / max(float(spread), 1e-12)}
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return both optimisers and the trials."""
+        """Return both optimisers."""
         return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

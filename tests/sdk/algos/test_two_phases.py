@@ -190,7 +190,7 @@ def test_a_policy_that_adapts_goes_on_with_inference_whatever_the_progress() -> 
 
 
 def gap_closed(algo: str, window: int, **method: Any) -> float:
-    """Return where a policy ends between not knowing what was shown at the first of four steps (0) and knowing it (1)."""
+    """Return where a policy ends between not knowing what was shown at the first step (0) and knowing it (1)."""
     method = {"window": window, "every": 1, "filters": 8, "phase_two": 0.3, "updates": 30, "lr": 5e-3, **method}
     policy = untrained(algo, Sizes(1, 1, 1, reads_reward=False), method=method, hidden=(32,))
     learner = learner_of(algo, policy, PpoConfig(lr=1e-2, minibatches=2, gamma=0.5), **method)
