@@ -25,6 +25,7 @@ from sdk.config import TrainConfig, resolve_config
 from sdk.results import Row, at_least, at_most, measured, write_result
 from sdk.rl.meta_settings import InnerConfig
 from sdk.rl.soft import SoftConfig
+from sdk.rl.two_phases import TwoPhaseSettings
 from sdk.ship import export_run
 from sdk.train import train
 
@@ -54,11 +55,17 @@ def subject(algo: str) -> tuple[str, ...]:
     return ("robot=husky", "task=find_goal") if adapts_by_reward(algo) else ("robot=servo_arm",)
 
 
+def half_and_half(algo: str) -> tuple[str, ...]:
+    """Return what lets a run of two iterations or a few more see both phases of an algorithm that has two."""
+    two = issubclass(find_algorithm(algo).settings, TwoPhaseSettings)
+    return ("method.phase_two=0.5", "method.updates=2") if two else ()
+
+
 def brief(algo: str, *overrides: str) -> TrainConfig:
     """Return the configuration of two iterations or a few more."""
     seldom = SELDOM if issubclass(find_algorithm(algo).settings, SoftConfig) else ()
     own = GUIDED if algo == "gmps" else seldom
-    return resolve_config(algo, None, [*BRIEF, "steps=4800", *subject(algo), *own, *overrides])
+    return resolve_config(algo, None, [*BRIEF, "steps=4800", *subject(algo), *own, *half_and_half(algo), *overrides])
 
 
 def rows_of(algo: str, commands: Mapping[str, Command]) -> list[Row]:

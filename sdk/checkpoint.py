@@ -1,5 +1,6 @@
 """A run folder: resolved configuration, metrics by iteration, and one checkpoint replaced atomically.
 
+What was played, and is still learned from, is beside the checkpoint, a file for each iteration: each is written once.
 `metrics.jsonl` holds only what the seed determines, so two equal runs have equal files, interrupted or not.
 """
 
@@ -12,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from domain_rand.schema import ConfigError
 from sdk.config import TrainConfig
 
-CHECKPOINT, CONFIG, METRICS = "checkpoint.pt", "config.yaml", "metrics.jsonl"
-VERSION = 2
+CHECKPOINT, CONFIG, METRICS, PLAYED = "checkpoint.pt", "config.yaml", "metrics.jsonl", "played"
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -57,9 +59,33 @@ class RunFolder:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replace the checkpoint; a crash at any instant leaves the old or the new one."""
-        part = self.path / f"{CHECKPOINT}.part"
-        torch.save({"version": VERSION, **state}, part)
-        _replace(part, self.path / CHECKPOINT)
+        _save({"version": VERSION, **state}, self.path / CHECKPOINT)
+
+    def keep_played(self, iteration: int, rollout: dict[str, Tensor]) -> None:
+        """Write what an iteration played, once; to be called before its checkpoint is saved."""
+        self._played(iteration).parent.mkdir(exist_ok=True)
+        _save(rollout, self._played(iteration))
+
+    def played(self, iteration: int) -> dict[str, Tensor]:
+        """Return what an iteration played; raises `ConfigError` when that is missing or damaged."""
+        path = self._played(iteration)
+        try:
+            rollout: dict[str, Tensor] = torch.load(path, weights_only=True)
+        except Exception as error:
+            raise ConfigError(
+                f"{path}, which this run still learns from, cannot be read ({type(error).__name__}); delete "
+                f"{self.path / CHECKPOINT}, and --resume starts over"
+            ) from None
+        return rollout
+
+    def forget_played_before(self, iteration: int) -> None:
+        """Delete what earlier iterations played; to be called once no checkpoint needs it."""
+        for path in (self.path / PLAYED).glob("*.pt"):
+            if int(path.stem) < iteration:
+                path.unlink()
+
+    def _played(self, iteration: int) -> Path:
+        return self.path / PLAYED / f"{iteration:06d}.pt"
 
     def load(self) -> dict[str, Any]:
         """Return the last checkpoint; raises `ConfigError` when it is missing, damaged or of another version."""
@@ -92,6 +118,12 @@ class RunFolder:
         """Drop the rows of iterations that will be repeated."""
         rows = [row for row in self.metrics() if row["iteration"] < iteration]
         write_atomic(self.path / METRICS, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def _save(data: dict[str, Any], path: Path) -> None:
+    part = path.with_name(path.name + ".part")
+    torch.save(data, part)
+    _replace(part, path)
 
 
 def write_atomic(path: Path, data: bytes) -> None:

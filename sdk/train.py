@@ -17,7 +17,7 @@ from sdk.checkpoint import RunFolder
 from sdk.config import TrainConfig
 from sdk.engines.local import LocalEngine, build_policy, make_worlds
 from sdk.offdynamics.corrected import corrected
-from sdk.rl.learner import Learner
+from sdk.rl.learner import Experienced, Learner
 from sdk.rl.rollout import Rollout
 from sdk.warm_start import take_over
 
@@ -88,7 +88,7 @@ def _iterate(run: RunFolder, learner: Learner, engine: LocalEngine, iterations: 
         statistics = learner.update(rollout, iteration, iteration / iterations.stop)
         row = {"iteration": iteration, "steps": (iteration + 1) * played, **outcome(rollout), **statistics}
         run.append_metrics(row)
-        run.save(_snapshot(learner, iteration + 1))
+        _keep(run, learner, rollout, iteration)
         for name, value in row.items():
             writer.add_scalar(name, value, row["steps"])
         rate = (iteration + 1 - iterations.start) * played / (time.monotonic() - start)
@@ -111,9 +111,19 @@ def load_policy(folder: Path) -> tuple[TrainConfig, nn.Module, int]:
     return config, policy.eval(), state["iteration"] * steps_each(config, shape)
 
 
-def _snapshot(learner: Learner, iteration: int) -> dict[str, Any]:
+def _keep(run: RunFolder, learner: Learner, rollout: Rollout, iteration: int) -> None:
+    """Save a checkpoint; what was played is written first, and deleted last."""
+    remembers = learner.remembers if isinstance(learner, Experienced) else 0
+    if remembers:
+        run.keep_played(iteration, vars(rollout))
+    run.save(_snapshot(learner, iteration + 1, remembers))
+    run.forget_played_before(iteration + 1 - remembers)
+
+
+def _snapshot(learner: Learner, iteration: int, remembers: int) -> dict[str, Any]:
     return {
         "iteration": iteration,
+        "remembers": remembers,
         "policy": learner.policy.state_dict(),
         "learner": learner.state_dict(),
         "torch_rng": torch.get_rng_state(),
@@ -130,6 +140,9 @@ def _restore(run: RunFolder, learner: Learner) -> int:
     learner.load_state_dict(state["learner"])
     torch.set_rng_state(state["torch_rng"])
     iteration = int(state["iteration"])
+    if isinstance(learner, Experienced):
+        for played in range(iteration - int(state["remembers"]), iteration):
+            learner.remember(Rollout(**run.played(played)))
     run.keep_metrics_before(iteration)
     return iteration
 

@@ -16,7 +16,6 @@ def take_over(learner: Learner, folder: Path) -> None:
     """
     state = RunFolder(folder).load()
     inner = state["learner"].get("learner", state["learner"])  # a correction's own state stays behind
-    inner = {**inner, "replay": {}} if "replay" in inner else inner
     try:
         learner.policy.load_state_dict(state["policy"])
         learner.load_state_dict(inner)

@@ -193,6 +193,16 @@ class Gmps(MetaLearner):
         if self.worlds is None:
             self.rows.keep_only(worlds)
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that experts who still play keep."""
+        return self.experts.remembers if self.experts is not None and self.policy.experts_play else 0
+
+    def remember(self, rollout: Rollout) -> None:
+        """Let the experts take in what they played."""
+        if self.experts is not None:
+            self.experts.remember(with_context(rollout))
+
     def state_dict(self) -> dict[str, Any]:
         """Return the optimiser's state, what is shown, and the experts' own."""
         experts = {} if self.experts is None else self.experts.state_dict()

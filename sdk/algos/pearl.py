@@ -163,9 +163,8 @@ class Pearl:
         return means
 
     def observe(self, rollout: Rollout) -> None:
-        """Take in what was played."""
-        self.replay.add(rollout)
-        self.recent.add(rollout)
+        """Take in what was played, and what is usual in it."""
+        self.remember(rollout)
         self.policy.normalizer.update(rollout.obs)
         steps = steps_of(rollout)
         rows = self.policy.encoder.rows(steps.obs, steps.sent, steps.told[..., None], steps.next_obs)
@@ -204,16 +203,23 @@ class Pearl:
         """Return what the critics read."""
         return torch.cat([self.policy.normalizer(obs), latent, action], -1)
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return max(self.replay.remembers, self.recent.remembers)
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.replay.add(rollout)
+        self.recent.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return critics, optimisers and both stores of experience."""
-        stores = {"replay": self.replay.state_dict(), "recent": self.recent.state_dict()}
-        return {"soft": self.soft.state_dict(), "descents": self.descents, **stores}
+        """Return critics, optimisers and how often they descended."""
+        return {"soft": self.soft.state_dict(), "descents": self.descents}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.soft.load_state_dict(state["soft"])
-        self.replay.load_state_dict(state["replay"])
-        self.recent.load_state_dict(state["recent"])
         self.descents = state["descents"]
 
     def _warn_of_collapse(self, means: dict[str, float], count: int) -> None:

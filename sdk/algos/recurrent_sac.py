@@ -120,14 +120,12 @@ class RecurrentSac:
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Keep the trials, and improve the policy on those that are kept, once they are enough."""
         self.policy.normalizer.update(rollout.obs)
-        steps = len(rollout.reward)
-        self.buffer = self.buffer or self._empty(steps)
-        self.buffer.add(rollout)
-        if len(self.buffer) * steps < min(self.config.warm_up, self.config.replay):
+        buffer, steps = self.remember(rollout), len(rollout.reward)
+        if len(buffer) * steps < min(self.config.warm_up, self.config.replay):
             return {}
         rng = keyed_rng(self.seed, "recurrent_sac", iteration, "batches")
         count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
-        return mean_of([self.descend(self.buffer.trials(self._some(rng)), rng) for _ in range(count)])
+        return mean_of([self.descend(buffer.trials(self._some(len(buffer), rng)), rng) for _ in range(count)])
 
     def descend(self, trials: Rollout, rng: np.random.Generator) -> dict[str, float]:
         """Take one step of critics, actor and temperature on whole trials, and return what was lost."""
@@ -152,28 +150,32 @@ class RecurrentSac:
         ends[-1] = 1.0 if self.config.trial_end == "terminal" else trials.terminated[-1]
         return ends
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.buffer.remembers if self.buffer else 0
+
+    def remember(self, rollout: Rollout) -> TrialBuffer:
+        """Take in what was played, learn nothing, and return all that is kept."""
+        self.buffer = self.buffer or TrialBuffer(max(1, self.config.replay // len(rollout.reward)))
+        self.buffer.add(rollout)
+        return self.buffer
+
     def state_dict(self) -> dict[str, Any]:
-        """Return critics, optimisers and the trials."""
-        return {"soft": self.soft.state_dict(), "trials": self.buffer.state_dict() if self.buffer else {}}
+        """Return critics and optimisers."""
+        return {"soft": self.soft.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.soft.load_state_dict(state["soft"])
-        if state["trials"]:
-            self.buffer = self._empty(len(state["trials"]["reward"]))
-            self.buffer.load_state_dict(state["trials"])
 
-    def _empty(self, steps: int) -> TrialBuffer:
-        return TrialBuffer(max(1, self.config.replay // steps))
-
-    def _some(self, rng: np.random.Generator) -> Tensor:
-        assert self.buffer is not None
-        return torch.from_numpy(rng.integers(0, len(self.buffer), self.config.batch))
+    def _some(self, count: int, rng: np.random.Generator) -> Tensor:
+        return torch.from_numpy(rng.integers(0, count, self.config.batch))
 
 
 def readings(trials: Rollout) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return what a policy reads at each step `[T + 1, N, …]`, the last being what it would have read next."""
-    last = (trials.final_obs, sent_actions(trials), trials.reward[..., None], torch.zeros_like(trials.episode_start))
+    last = (trials.final_obs, sent_actions(trials), trials.told[..., None], torch.zeros_like(trials.episode_start))
     read = (trials.obs, trials.last_action, trials.last_reward, trials.episode_start)
     obs, action, reward, start = (torch.cat([r, after[-1:]]) for r, after in zip(read, last, strict=True))
     return obs, action, reward, start

@@ -23,12 +23,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from domain_rand.randomizer import keyed_rng
-from domain_rand.schema import ConfigError, Schema
+from domain_rand.schema import ConfigError
 from sdk.algos.base import Algorithm, Sizes
 from sdk.algos.varibad import VaribadPolicy, VaribadSettings
 from sdk.config import TrainConfig
@@ -36,18 +34,13 @@ from sdk.nn.beliefs import Belief
 from sdk.rl.objectives import gaussian_log_prob
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
-from sdk.rl.soft import mean_of
-from sdk.rl.trial_buffer import TrialBuffer
+from sdk.rl.trial_model import TrialModel, TrialModelSettings
 
 
-class TaskInferenceConfig(Schema):
+class TaskInferenceConfig(TrialModelSettings):
     """The keys under `method`."""
 
     embedding: int = Field(default=32, ge=1, description="units between the inputs and the encoder's memory")
-    lr: float = Field(default=1e-3, gt=0, description="Adam step size of the encoder; falls as PPO's does")
-    updates: int = Field(default=3, ge=1, description="descents of the encoder per iteration")
-    batch_trials: int = Field(default=32, ge=1, description="trials of each of them")
-    buffer_trials: int = Field(default=512, ge=1, description="trials to draw them from: the last ones")
 
 
 class TaskInference:
@@ -55,49 +48,41 @@ class TaskInference:
 
     def __init__(self, policy: VaribadPolicy, config: TrainConfig) -> None:
         settings = TaskInferenceConfig.parse(config.method, "method")
-        self.policy, self.settings, self.seed = policy, settings, config.seed
-        self.max_grad_norm = config.ppo.max_grad_norm
+        self.policy = policy
         self.ppo = Ppo(policy.actor_critic, config.ppo, "trial", config.seed)
-        self.parameters = list(policy.encoder.parameters())
-        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr)
-        self.buffer = TrialBuffer(settings.buffer_trials)
+        self.model = TrialModel("task_inference", policy.encoder.parameters(), self.loss, settings, config)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the policy for the beliefs it acted on, then the beliefs."""
         informed, _ = self.policy.informed(rollout, self.policy.initial_carry(rollout.reward.shape[1]))
         statistics = self.ppo.update(informed, iteration, progress)
-        self.buffer.add(rollout)
         self.policy.encoder.normalizer.update(rollout.obs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * (1 - 0.95 * progress)
-        rng = keyed_rng(self.seed, "task_inference", iteration, "beliefs")
-        return {**statistics, **mean_of([self.descend(self._some(rng)) for _ in range(self.settings.updates)])}
+        return {**statistics, **self.model.learn(rollout, iteration, progress)}
 
-    def descend(self, trials: Rollout) -> dict[str, float]:
-        """Take one step of the encoder on whole trials; tell what is known of contexts on average and at the end."""
+    def loss(self, trials: Rollout, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return minus the log-likelihood of contexts, and what is known of them on average and at the end."""
         beliefs, _ = self.policy.encoder.unroll(trials, self.policy.initial_carry(trials.reward.shape[1]))
-        log_prob = context_log_prob(beliefs, trials.context)
-        self.optimizer.zero_grad(set_to_none=True)
-        (-log_prob.mean()).backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
-        self.optimizer.step()
+        log_prob = context_log_prob(beliefs, trials.context).mean()
         missed = (beliefs.mean[-1] - trials.context[-1]).detach().square().mean().sqrt()
-        return {"context_log_prob": log_prob.mean().item(), "context_error": float(missed)}
+        return -log_prob, {"context_log_prob": log_prob.item(), "context_error": float(missed)}
+
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return both optimisers and the buffer."""
-        parts = {"ppo": self.ppo, "optimizer": self.optimizer, "buffer": self.buffer}
-        return {name: part.state_dict() for name, part in parts.items()}  # type: ignore[attr-defined]
+        """Return both optimisers."""
+        return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.ppo.load_state_dict(state["ppo"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.buffer.load_state_dict(state["buffer"])
-
-    def _some(self, rng: np.random.Generator) -> Rollout:
-        chosen = rng.permutation(len(self.buffer))[: self.settings.batch_trials]
-        return self.buffer.trials(torch.from_numpy(chosen))
+        self.model.load_state_dict(state)
 
 
 def context_log_prob(beliefs: Belief, context: Tensor) -> Tensor:

@@ -29,8 +29,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from domain_rand.randomizer import keyed_rng
-from domain_rand.schema import Schema
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.nn.beliefs import Belief, BeliefEncoder
@@ -40,21 +38,17 @@ from sdk.nn.policies import MlpPolicy
 from sdk.rl.elbo import chain_kl, elbo
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Carry, Rollout
-from sdk.rl.trial_buffer import TrialBuffer
+from sdk.rl.trial_model import TrialModel, TrialModelSettings
 
 COLLAPSED_NATS, PATIENCE = 0.01, 200
 """A belief that moves less than this in a trial, in every dimension, after so many updates, says nothing."""
 
 
-class VaribadSettings(Schema):
+class VaribadSettings(TrialModelSettings):
     """The keys under `method`."""
 
     latent: int = Field(default=5, ge=1, description="dimensions of the belief")
     embedding: int = Field(default=32, ge=1, description="units between the inputs and the encoder's memory")
-    lr: float = Field(default=1e-3, gt=0, description="Adam step size of encoder and decoder; falls as PPO's does")
-    updates: int = Field(default=3, ge=1, description="descents of encoder and decoder per iteration")
-    batch_trials: int = Field(default=32, ge=1, description="trials of each of them")
-    buffer_trials: int = Field(default=512, ge=1, description="trials to draw them from: the last ones")
     elbo_terms: int | None = Field(default=16, ge=1, description="beliefs of a trial to decode from; none: all")
     kl_weight: float = Field(default=0.1, ge=0)
     decoder_hidden: tuple[int, ...] = Field(default=(32, 32), min_length=1)
@@ -116,45 +110,48 @@ class Varibad:
     """PPO on the actor-critic, and the variational model with an optimiser and a buffer of its own."""
 
     def __init__(self, policy: VaribadPolicy, config: TrainConfig) -> None:
-        settings = VaribadSettings.parse(config.method, "method")
-        self.policy, self.settings, self.seed = policy, settings, config.seed
-        self.max_grad_norm = config.ppo.max_grad_norm
+        self.settings = VaribadSettings.parse(config.method, "method")
+        self.policy = policy
         self.ppo = Ppo(policy.actor_critic, config.ppo, "trial", config.seed)
-        self.decoder = _decoder(policy.sizes, settings)
-        self.parameters = [*policy.encoder.parameters(), *self.decoder.parameters()]
-        self.optimizer = torch.optim.Adam(self.parameters, lr=settings.lr)
-        self.buffer = TrialBuffer(settings.buffer_trials)
+        self.decoder = _decoder(policy.sizes, self.settings)
+        variational = [*policy.encoder.parameters(), *self.decoder.parameters()]
+        self.model = TrialModel("varibad", variational, self.loss, self.settings, config)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the policy for the beliefs it acted on, then the beliefs."""
         informed, _ = self.policy.informed(rollout, self.policy.initial_carry(rollout.reward.shape[1]))
         statistics = self.ppo.update(informed, iteration, progress)
-        self.buffer.add(rollout)
         self.policy.encoder.normalizer.update(rollout.obs)
         self.decoder.observe(rollout)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * (1 - 0.95 * progress)
-        rng = keyed_rng(self.seed, "varibad", iteration, "beliefs")
-        rows = [self._ascend(rng) for _ in range(self.settings.updates)]
-        means = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+        means = self.model.learn(rollout, iteration, progress)
         self._warn_of_collapse(means, iteration)
         return {**statistics, **means}
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return both optimisers, the decoder and the buffer."""
-        return {
-            "ppo": self.ppo.state_dict(),
-            "decoder": self.decoder.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "buffer": self.buffer.state_dict(),
-        }
+        """Return both optimisers and the decoder."""
+        return {"ppo": self.ppo.state_dict(), "decoder": self.decoder.state_dict(), **self.model.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.ppo.load_state_dict(state["ppo"])
         self.decoder.load_state_dict(state["decoder"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.buffer.load_state_dict(state["buffer"])
+        self.model.load_state_dict(state)
+
+    def loss(self, trials: Rollout, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Return minus the bound of a step, and what makes it up."""
+        bound, log_likelihood, kl = self.bound(trials, rng)
+        dims = {f"kl_dim_{i}": float(value) for i, value in enumerate(kl.detach().sum(0).mean(0))}
+        seen = {"elbo": bound.mean().item(), "step_log_likelihood": log_likelihood.mean().item(), **dims}
+        return -bound.mean() / len(trials.reward), seen
 
     def bound(self, trials: Rollout, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return the bound `[N]` of whole trials and its parts: log-likelihood `[B, T, N]` and KL `[T, N, L]`."""
@@ -166,18 +163,6 @@ class Varibad:
         noise = torch.from_numpy(rng.standard_normal(some.mean.shape, dtype=np.float32))
         log_likelihood = self.decoder.log_likelihood(some.sample(noise), trials)
         return elbo(log_likelihood, kl.sum(-1), self.settings.kl_weight), log_likelihood, kl
-
-    def _ascend(self, rng: np.random.Generator) -> dict[str, float]:
-        chosen = rng.permutation(len(self.buffer))[: self.settings.batch_trials]
-        trials = self.buffer.trials(torch.from_numpy(chosen))
-        bound, log_likelihood, kl = self.bound(trials, rng)
-        self.optimizer.zero_grad(set_to_none=True)
-        (-bound.mean() / len(trials.reward)).backward()
-        nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
-        self.optimizer.step()
-        per_dim = kl.detach().sum(0).mean(0)
-        dims = {f"kl_dim_{i}": float(value) for i, value in enumerate(per_dim)}
-        return {"elbo": bound.mean().item(), "step_log_likelihood": log_likelihood.mean().item(), **dims}
 
     def _warn_of_collapse(self, means: dict[str, float], iteration: int) -> None:
         moved = max(value for name, value in means.items() if name.startswith("kl_dim_"))

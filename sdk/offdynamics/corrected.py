@@ -25,7 +25,7 @@ from sdk.offdynamics.par import Par
 from sdk.offdynamics.settings import RewardCorrection
 from sdk.offdynamics.target_data import TargetRows, target_of
 from sdk.offdynamics.transitions import Transitions, transitions_of
-from sdk.rl.learner import Learner
+from sdk.rl.learner import Experienced, Learner
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
 from sdk.rl.sac import Lesson, Sac
@@ -101,6 +101,16 @@ class Corrected:
         if source.weight is None:
             return Lesson(joined)
         return Lesson(joined, torch.cat([source.weight, torch.ones(count)]))
+
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that the learner keeps."""
+        return self.learner.remembers if isinstance(self.learner, Experienced) else 0
+
+    def remember(self, rollout: Rollout) -> None:
+        """Let the learner take in what was played."""
+        if isinstance(self.learner, Experienced):
+            self.learner.remember(rollout)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the learner and the correction consist of."""

@@ -6,7 +6,7 @@ What is kept is what was played; a step is relabelled when it is drawn, and may 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -59,17 +59,6 @@ class GoalReplay(TaskReplay):
         desired = kept[rows, goal_times(time, last, self.hindsight.strategy, rng)]
         other = relabel(Steps(*(x[:first] for x in steps)), kept[rows, time], desired, self.goal, self.shown)
         return Steps(*(torch.cat([new, old[first:]]) for new, old in zip(other, steps, strict=True)))
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return the trials in the order they were played, and what they achieved."""
-        state = super().state_dict()
-        return state if self._achieved is None else {**state, "achieved": self._achieved[self._order()]}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        super().load_state_dict({name: column for name, column in state.items() if name != "achieved"})
-        if state:
-            self._keep(state["achieved"])
 
     def _keep(self, achieved: Tensor) -> None:
         """Put what the newest trials `[N, T, G]` achieved beside them; more than there is room for are gone again."""

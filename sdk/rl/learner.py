@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import nn
 
@@ -24,9 +24,23 @@ class Learner(Protocol):
         ...
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything but the policy's own weights."""
+        """Return everything but the policy's own weights and what was played."""
         ...
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
+        ...
+
+
+@runtime_checkable
+class Experienced(Protocol):
+    """A learner that keeps what was played; a run keeps it for it, a file for each rollout."""
+
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        ...
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
         ...

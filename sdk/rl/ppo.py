@@ -75,16 +75,17 @@ def advantages(
 
     With horizon "episode", sums stop at every episode end and bootstrap from the true final observation unless it
     terminated. With "trial" they run on over inner ends, since the next episode follows, and stop at the trial's end:
-    there nothing is left to read, and the last value stands in for the one that followed, or 0 where
-    `trial_end` is "terminal".
+    there nothing is left to read, and the last value stands in for the one that followed. Where `trial_end` is
+    "terminal", nothing follows a trial, with either.
     """
     if horizon == "episode":
         next_value = policy.final_values(rollout)  # type: ignore[attr-defined]
-        terminated, ended = rollout.terminated, torch.maximum(rollout.terminated, rollout.truncated)
+        terminated, ended = rollout.terminated.clone(), torch.maximum(rollout.terminated, rollout.truncated)
     else:
         next_value = torch.cat([value[1:], value[-1:]])
         terminated = ended = torch.zeros_like(rollout.reward)
-        terminated[-1] = float(config.trial_end == "terminal")
+    if config.trial_end == "terminal":
+        terminated[-1] = 1.0
     reward = (1 - config.gamma) * rollout.reward  # values then live on the scale of one reward, whatever the horizon
     return gae(reward, value, next_value, terminated, ended, config.gamma, config.gae_lambda)
 

@@ -35,9 +35,10 @@ class Rollout:
     """Whole trials side by side: T steps of N trials, time-major `[T, N, …]`, float32; flags are 0 or 1.
 
     `last_action` and `last_reward` are the inputs of the step, `action` what was sampled (before limits), `reward`
-    what followed (what training pays: the policy may be told another). `final_obs` is the observation that truly
-    followed, also where an episode ended. `luck` is the noise in a policy's memory that its step used, `[T, N, 0]`
-    where it draws none. `achieved` is what a step was judged by, `[T, N, 0]` where a task has no goal.
+    what followed (what training pays), `told` what the policy hears of it: the same where nothing else is given.
+    `final_obs` is the observation that truly followed, also where an episode ended. `luck` is the noise in a policy's
+    memory that its step used, `[T, N, 0]` where it draws none. `achieved` is what a step was judged by, `[T, N, 0]`
+    where a task has no goal.
     """
 
     obs: Tensor
@@ -54,10 +55,12 @@ class Rollout:
     context: Tensor
     luck: Tensor = field(default_factory=lambda: torch.empty(0))
     achieved: Tensor = field(default_factory=lambda: torch.empty(0))
+    told: Tensor = field(default_factory=lambda: torch.empty(0))
 
     def __post_init__(self) -> None:
         nothing = self.obs.new_empty(*self.obs.shape[:2], 0)
         self.luck, self.achieved = (x if x.numel() else nothing for x in (self.luck, self.achieved))
+        self.told = self.told if self.told.numel() else self.reward
 
     def trials(self, index: Tensor) -> Rollout:
         """Return the trials (columns) at `index`."""
@@ -111,15 +114,16 @@ def collect(
         action, log_prob, carry = act(policy, inputs, carry, exploring)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
-        rows.append((*inputs, action, log_prob, *map(_tensor, outcome), _luck(policy, carry), _achieved(result)))
+        told = _tensor(result.reward if result.told_reward is None else result.told_reward)
+        rows.append((*inputs, action, log_prob, *map(_tensor, outcome), _luck(policy, carry), _achieved(result), told))
         carry = adaptation.after(inputs[0], action, _tensor(result.reward), _tensor(result.episode_start), carry)
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
         started = episode_start.bool()
         last_action = torch.where(started, rest, _tensor(result.sent_action))
-        last_reward = _tensor(result.reward if result.told_reward is None else result.told_reward)[:, None]
+        last_reward = told[:, None]
     columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    columns.insert(-2, _tensor(context).expand(steps, -1, -1))
+    columns.insert(-3, _tensor(context).expand(steps, -1, -1))
     return Rollout(*columns)
 
 

@@ -46,7 +46,7 @@ class Sac:
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Keep the rollout, and improve the policy on what is kept, once that is enough."""
         self.policy.normalizer.update(rollout.obs)
-        self.replay.add(rollout)
+        self.remember(rollout)
         if len(self.replay) < min(self.config.warm_up, self.config.replay):
             return {}
         rng = keyed_rng(self.seed, "sac", iteration, "batches")
@@ -73,11 +73,19 @@ class Sac:
         known = [context] if self.informed else []
         return torch.cat([self.policy.normalizer(obs), *known, action], -1)
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.replay.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.replay.add(rollout)
+
     def state_dict(self) -> dict[str, Any]:
-        """Return critics, optimisers and the experience: a run that goes on draws the batches it would have drawn."""
-        return {"soft": self.soft.state_dict(), "replay": self.replay.state_dict()}
+        """Return critics and optimisers."""
+        return {"soft": self.soft.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         self.soft.load_state_dict(state["soft"])
-        self.replay.load_state_dict(state["replay"])

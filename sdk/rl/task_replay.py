@@ -40,9 +40,9 @@ def steps_of(rollout: Rollout) -> Steps:
     """Return a rollout's steps, trial by trial: `[N, T, …]`."""
     starts = rollout.episode_start[1:, :, 0]
     unread = torch.cat([starts, torch.ones_like(rollout.reward[:1])])
-    told = torch.cat([rollout.last_reward[1:, :, 0], rollout.reward[-1:]])
-    parts = (rollout.obs, rollout.action, sent_actions(rollout), rollout.reward, told, rollout.terminated, unread)
-    return Steps(*(x.transpose(0, 1) for x in (*parts, rollout.final_obs, rollout.context)))
+    paid = (rollout.reward, rollout.told, rollout.terminated)
+    parts = (rollout.obs, rollout.action, sent_actions(rollout), *paid, unread, rollout.final_obs, rollout.context)
+    return Steps(*(x.transpose(0, 1) for x in parts))
 
 
 class TaskReplay:
@@ -61,8 +61,13 @@ class TaskReplay:
 
     @property
     def tasks(self) -> list[bytes]:
-        """Those of which something is kept, in the order in which they were first played."""
-        return list(self._slots)
+        """Those of which something is kept, by the oldest trial of each that is."""
+        return list(dict.fromkeys(task for task, _ in self._played))
+
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts that came hold all that is kept."""
+        return self._blocks - self._block_of[self._played[0][1]] if self._played else 0
 
     def add(self, rollout: Rollout) -> None:
         """Take in whole trials."""
@@ -111,6 +116,7 @@ class TaskReplay:
         self._slots: dict[bytes, deque[int]] = {}
         self._played: deque[tuple[bytes, int]] = deque()
         self._free: list[int] = []
+        self._blocks, self._block_of = 0, dict[int, int]()
 
     def _take(self, new: Steps) -> None:
         if self._steps is None:
@@ -119,8 +125,10 @@ class TaskReplay:
             self._free = list(reversed(range(trials)))
         for i, context in enumerate(new.context[:, 0]):
             slot = self._slot_for(task_of(context))
+            self._block_of[slot] = self._blocks
             for kept, column in zip(self._steps, new, strict=True):
                 kept[slot] = column[i]
+        self._blocks += 1
 
     def _slot_for(self, task: bytes) -> int:
         kept = self._slots.get(task)

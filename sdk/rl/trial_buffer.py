@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from torch import Tensor
 
 from sdk.rl.rollout import Rollout
@@ -13,12 +15,21 @@ class TrialBuffer:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._trials: Rollout | None = None
+        self._sizes: deque[int] = deque()
 
     def __len__(self) -> int:
         return 0 if self._trials is None else self._trials.reward.shape[1]
 
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts that came hold all trials that are kept."""
+        return len(self._sizes)
+
     def add(self, rollout: Rollout) -> None:
         """Take in new trials."""
+        self._sizes.append(rollout.reward.shape[1])
+        while sum(self._sizes) - self._sizes[0] >= self.capacity:
+            self._sizes.popleft()
         both = rollout if self._trials is None else Rollout.join([self._trials, rollout])
         excess = max(0, both.reward.shape[1] - self.capacity)
         self._trials = Rollout(**{name: x[:, excess:].clone() for name, x in vars(both).items()})
@@ -27,11 +38,3 @@ class TrialBuffer:
         """Return the trials at `index`, 0 being the oldest."""
         assert self._trials is not None
         return self._trials.trials(index)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Return the trials by field; nothing when there are none."""
-        return {} if self._trials is None else dict(vars(self._trials))
-
-    def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Take over what `state_dict` returned."""
-        self._trials = Rollout(**state) if state else None

@@ -23,6 +23,8 @@ CHOICES: dict[str, Choice] = {
     "memory_augmented": Choice(NOTHING, "as RL², when facts have to be kept over a long trial"),
     "varibad": Choice(NOTHING, "as RL², when searching costs and the belief shall be looked at"),
     "task_inference": Choice(NOTHING, "as variBAD, when the hidden parameters are few and known in simulation"),
+    "rma": Choice(NOTHING, "as RL², when the last second of motion tells what matters of the hidden parameters"),
+    "system_identification": Choice(NOTHING, "what RMA must beat: as RMA, when the parameters themselves are of use"),
     "maml": Choice(TRIES, "reward is reported, trials have batches of episodes, tasks differ in what is paid"),
     "e_maml": Choice(TRIES, "as MAML, when the first batch has to search"),
     "promp": Choice(TRIES, "as MAML, with less noise in what it learns from"),

@@ -43,6 +43,7 @@ class Entry(Schema):
     adapted: dict[int, float] = Field(default={}, description="least return of an episode after so many adaptations")
     reached: float | None = Field(default=None, description="least share of tasks that reach their goal in `attempts`")
     missed: float | None = Field(default=None, description="largest share: who does not explore must not get there")
+    episodes: dict[int, float] = Field(default={}, description="least share of the gap an episode of a toy closes")
     toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
     steps: int | None = None
     trials: int | None = None
@@ -55,7 +56,8 @@ class Entry(Schema):
 
     def settings(self) -> dict[str, Any]:
         """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
-        return self.model_dump(exclude_unset=True, exclude={"algo", "bar", "adapted", "reached", "missed", "toy"})
+        own = {"algo", "bar", "adapted", "reached", "missed", "episodes", "toy"}
+        return self.model_dump(exclude_unset=True, exclude=own)
 
 
 class CurveSettings(Schema):
@@ -96,6 +98,8 @@ class BenchmarkFile(Schema):
             raise ValueError("the bar of a robot's arm is a gap or a success: ceiling and floor are arms themselves")
         if self.toy and any(bar.success is not None for bar in bars):
             raise ValueError("the bar of a toy is a return, not a success")
+        if any(entry.episodes for entry in self.algorithms.values()) and (self.robot or self.adapts_every):
+            raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
         return self
 
 

@@ -60,7 +60,7 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
         else at_least(name, total, file.unit, line, **beside),
         *_shares(benchmark, prefix, total, ceiling, floor),
         *(
-            _episodes(prefix, runs, strategies)
+            _episodes(benchmark, algo, runs, strategies)
             if file.adapts_every is None
             else _adaptations(prefix, runs, strategies, file.adapts_every, benchmark.entry(algo).adapted)
         ),
@@ -90,19 +90,24 @@ def _shares(benchmark: Benchmark, prefix: str, total: Estimate, ceiling: float, 
     return [measured(f"{prefix}/share_of_ceiling", share, f"of {benchmark.file.ceiling}", ceiling=ceiling), row]
 
 
-def _episodes(prefix: str, runs: list[Trained], strategies: Mapping[str, Known]) -> list[Row]:
+def _episodes(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mapping[str, Known]) -> list[Row]:
+    """Return the mean return of each episode, beside what closes as much of its gap as the entry asks for."""
     episodes = min(run.evaluation.per_episode.shape[1] for run in runs)
-    if episodes == 1:
-        return []
-    return [
-        measured(
-            f"{prefix}/episode_{k + 1}",
-            over_seeds([run.evaluation.per_episode[:, k] for run in runs]),
-            "return of an episode",
-            **{name: strategy.per_episode[k] for name, strategy in strategies.items() if len(strategy.per_episode) > k},
-        )
-        for k in range(episodes)
-    ]
+    result, unit = [], "return of an episode"
+    for k in range(episodes if episodes > 1 else 0):
+        name, estimate = f"{benchmark.name}/{algo}/episode_{k + 1}", over_seeds(_of_episode(runs, k))
+        beside = {who: known.per_episode[k] for who, known in strategies.items() if len(known.per_episode) > k}
+        share = benchmark.entry(algo).episodes.get(k + 1)
+        if share is None:
+            result.append(measured(name, estimate, unit, **beside))
+        else:
+            low, high = beside[benchmark.file.floor], beside[benchmark.file.ceiling]
+            result.append(at_least(name, estimate, unit, low + share * (high - low), **beside))
+    return result
+
+
+def _of_episode(runs: list[Trained], k: int) -> list[np.ndarray]:
+    return [run.evaluation.per_episode[:, k] for run in runs]
 
 
 def _adaptations(

@@ -123,7 +123,7 @@ def _arm(benchmark: Benchmark, algo: str, options: Options, console: Console) ->
 def _played(benchmark: Benchmark, algo: str, options: Options, seed: int, console: Console) -> Evaluation:
     file, folder = benchmark.file, options.run_folder(benchmark, algo, seed)
     assert file.robot is not None
-    if not find_algorithm(algo).deployable:
+    if not find_algorithm(benchmark.config(algo, seed).algo).deployable:
         with bar(f"{algo}/seed {seed} in process", file.tasks, console) as report:
             return evaluate_run(folder, file.tasks, seed=0, effect=file.effect, report=report)
     with console.status(f"exporting {algo}/seed {seed}, then driving {file.tasks} held-out worlds over UDP"):

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from domain_rand.schema import ConfigError
-from sdk.checkpoint import CHECKPOINT, CONFIG, METRICS, RunFolder, write_atomic
+from sdk.checkpoint import CHECKPOINT, CONFIG, METRICS, PLAYED, RunFolder, write_atomic
 from sdk.config import resolve_config
+from sdk.rl.rollout import Rollout
+from sdk.train import _keep, _restore
 
 
 @pytest.fixture
@@ -49,6 +53,97 @@ def _killed(*_: object) -> None:
     raise KeyboardInterrupt
 
 
+# --- what was played -------------------------------------------------------------------------------------------------
+
+
+class Diary(nn.Module):
+    """A learner that remembers the last two rollouts, and learns nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.policy, self.kept = nn.Linear(1, 1), deque[Rollout](maxlen=2)
+
+    def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
+        self.remember(rollout)
+        return {}
+
+    @property
+    def remembers(self) -> int:
+        return len(self.kept)
+
+    def remember(self, rollout: Rollout) -> None:
+        self.kept.append(rollout)
+
+
+def block(number: float) -> Rollout:
+    return Rollout(**dict.fromkeys(Rollout.__dataclass_fields__, torch.full((2, 3), number)))
+
+
+def kept(learner: Diary) -> list[float]:
+    return [float(rollout.reward[0, 0]) for rollout in learner.kept]
+
+
+def files(run: RunFolder) -> dict[str, int]:
+    return {path.name: path.stat().st_mtime_ns for path in (run.path / PLAYED).iterdir()}
+
+
+def going_on(run: RunFolder) -> tuple[list[float], int]:
+    learner = Diary()
+    iteration = _restore(run, learner)
+    return kept(learner), iteration
+
+
+def test_what_was_played_is_written_once_and_kept_as_long_as_it_is_learned_from(run: RunFolder) -> None:
+    learner, seen = Diary(), []
+    for iteration in range(4):
+        learner.remember(block(iteration))
+        _keep(run, learner, learner.kept[-1], iteration)
+        seen.append(files(run))
+        assert going_on(run) == (kept(learner), iteration + 1)
+    assert [sorted(names) for names in seen[-2:]] == [["000001.pt", "000002.pt"], ["000002.pt", "000003.pt"]]
+    assert seen[2]["000002.pt"] == seen[3]["000002.pt"]
+    assert (run.path / CHECKPOINT).stat().st_size < 12_000
+
+
+@pytest.mark.parametrize("replacements", [0, 1, 2])
+def test_a_kill_at_any_time_leaves_a_run_that_goes_on(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, replacements: int
+) -> None:
+    """Before what was played is there, before the checkpoint is, and before what is not needed is gone."""
+    learner = Diary()
+    for iteration in range(3):
+        learner.remember(block(iteration))
+        _keep(run, learner, learner.kept[-1], iteration)
+    learner.remember(block(3))
+    left, replace = [replacements], os.replace
+
+    def killed_later(*paths: Path) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        replace(*paths)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "replace", killed_later)
+        patched.setattr(Path, "unlink", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            _keep(run, learner, learner.kept[-1], 3)
+    assert going_on(run) == (([2, 3], 4) if replacements == 2 else ([1, 2], 3))
+
+
+def test_what_was_played_and_is_damaged_or_gone_says_how_to_go_on(run: RunFolder) -> None:
+    learner = Diary()
+    learner.remember(block(0))
+    _keep(run, learner, learner.kept[-1], 0)
+    (path,) = (run.path / PLAYED).iterdir()
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(ConfigError, match=r"000000\.pt, which this run still learns from, .*--resume starts over"):
+        going_on(run)
+    path.unlink()
+    with pytest.raises(ConfigError, match="still learns from"):
+        going_on(run)
+
+
 def test_a_damaged_checkpoint_says_how_to_go_on(run: RunFolder) -> None:
     run.save({"iteration": 1, "policy": {"w": torch.zeros(1000)}})
     path = run.path / CHECKPOINT
@@ -65,7 +160,7 @@ def test_a_checkpoint_that_would_run_code_is_refused(run: RunFolder) -> None:
 
 def test_another_version_is_refused(run: RunFolder) -> None:
     torch.save({"version": 7}, run.path / CHECKPOINT)
-    with pytest.raises(ConfigError, match="has version 7; this release reads version 2"):
+    with pytest.raises(ConfigError, match="has version 7; this release reads version 3"):
         run.load()
 
 

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.every_bundle import adapts_by_reward, deployable, parity_rows
+from benchmarks.every_bundle import adapts_by_reward, deployable, half_and_half, parity_rows
 from benchmarks.every_bundle import brief as brief_on_robot
 from export.bundle import read_bundle
 from sdk.algos.base import algorithm_names
-from sdk.checkpoint import METRICS, RunFolder
+from sdk.checkpoint import METRICS, PLAYED, RunFolder
 from sdk.config import TrainConfig, resolve_config
 from sdk.evaluate import evaluate_run
 from sdk.ship import export_run
@@ -40,7 +40,7 @@ def brief(algo: str, *overrides: str) -> TrainConfig:
     """Return the configuration of three short iterations."""
     special = {"her": ARM, "gmps": GUIDED}
     subject = special.get(algo) or (TABLES if algo in with_discrete_actions() else POINTS)
-    return resolve_config(algo, None, [*subject, *overrides])
+    return resolve_config(algo, None, [*subject, *half_and_half(algo), *overrides])
 
 
 class Interrupted(Exception):
@@ -66,6 +66,8 @@ def test_equal_seeds_give_equal_runs_interrupted_or_not(algo: str, tmp_path: Pat
     train(brief(algo, "seed=1"), other)
     assert (parts / METRICS).read_bytes() == (whole / METRICS).read_bytes() != (other / METRICS).read_bytes()
     assert len(RunFolder(whole).metrics()) == 3
+    kept = [sorted(path.name for path in (folder / PLAYED).glob("*")) for folder in (whole, parts)]
+    assert kept[0] == kept[1]
     for name, weight in weights(whole).items():
         assert torch.equal(weight, weights(parts)[name]), name
 

@@ -51,6 +51,8 @@ def test_behind_a_trial_the_true_last_observation_is_read_with_what_was_done_and
     assert torch.equal(obs[-1], rollout.final_obs[-1])
     assert torch.equal(action[-1], rollout.action[-1].clamp(-1, 1))
     assert torch.equal(reward[-1, :, 0], rollout.reward[-1])
+    rollout.told = rollout.reward - 1  # where another reward is told than training pays
+    assert torch.equal(readings(rollout)[2][-1, :, 0], rollout.told[-1])
     assert not start[-1].any()
 
 
@@ -106,6 +108,8 @@ def test_a_run_goes_on_from_the_trials_it_had() -> None:
     learners[0].update(rollout, 0, 0.0)
     policies[1].load_state_dict(policies[0].state_dict())
     learners[1].load_state_dict(copy.deepcopy(learners[0].state_dict()))
+    assert learners[0].remembers == 1
+    learners[1].remember(rollout)
     rows = [learner.update(rollout, 1, 0.5) for learner in learners]
     assert rows[0] == rows[1]
     weights: list[Tensor] = [torch.cat([p.flatten() for p in policy.parameters()]) for policy in policies]

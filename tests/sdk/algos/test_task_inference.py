@@ -54,7 +54,7 @@ def test_the_belief_learns_from_contexts_alone_and_the_actor_critic_from_rewards
     policy = used()
     learner, rollout = made(policy), played(policy)
     encoder, actor_critic = flat(policy.encoder), flat(policy.actor_critic)
-    learner.descend(rollout)
+    learner.model.descend(rollout, np.random.default_rng(0))
     assert torch.equal(flat(policy.actor_critic), actor_critic)
     assert not torch.equal(flat(policy.encoder), encoder)
     policy.zero_grad(set_to_none=True)
@@ -79,7 +79,8 @@ def missed_of_the_context(wiped: bool) -> float:
         policy.encoder.memory.__class__ = ForgetfulGru
     learner = made(policy, lr=2e-2)
     rollout = collect(Recall(100), policy, list(range(100)), seed=0, stream="train")
-    return [learner.descend(rollout)["context_error"] for _ in range(40)][-1]
+    rng = np.random.default_rng(0)
+    return [learner.model.descend(rollout, rng)["context_error"] for _ in range(40)][-1]
 
 
 def test_a_belief_keeps_what_only_its_memory_can_tell() -> None:

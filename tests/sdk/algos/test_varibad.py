@@ -110,7 +110,7 @@ def test_the_bound_gives_the_actor_critic_no_gradient() -> None:
     bound, _, _ = learner.bound(played(policy), np.random.default_rng(0))
     bound.sum().backward()
     assert all(p.grad is None for p in policy.actor_critic.parameters())
-    assert all(p.grad is not None and p.grad.any() for p in learner.parameters)
+    assert all(p.grad is not None and p.grad.any() for p in learner.model.parameters)
 
 
 def test_ppo_moves_the_actor_critic_alone() -> None:
@@ -164,7 +164,7 @@ def test_beliefs_are_encoded_anew_after_every_update_of_the_encoder() -> None:
         if stale is not None:
             assert not torch.isclose(informed.obs[1:, :, 2:], stale[1:, :, 2:], atol=1e-4).all()
         stale = informed.obs
-    kept = learner.buffer.trials(torch.arange(TRIALS))
+    kept = learner.model.buffer.trials(torch.arange(TRIALS))
     before = learner.bound(kept, np.random.default_rng(0))[2]
     policy.encoder.mean.weight.data *= 2
     assert not torch.allclose(learner.bound(kept, np.random.default_rng(0))[2], before)  # nothing encoded is kept

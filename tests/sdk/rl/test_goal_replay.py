@@ -151,10 +151,14 @@ def test_an_episode_ends_where_the_new_goal_ends_it_and_where_it_would_have_ende
 def test_what_is_kept_is_what_was_played_however_often_it_was_relabelled() -> None:
     replay = filled(blocks=2)
     before = {name: column.clone() for name, column in replay.state_dict().items()}
+    achieved = replay._achieved
+    assert achieved is not None
+    achieved = achieved.clone()
     for seed in range(5):
         replay.draw(500, np.random.default_rng(seed))
     after = replay.state_dict()
-    assert after.keys() == before.keys() == {*Steps._fields, "achieved"}
+    assert after.keys() == before.keys() == {*Steps._fields}
+    assert torch.equal(replay._achieved, achieved)  # type: ignore[arg-type]
     assert all(torch.equal(after[name], before[name]) for name in before)
     assert torch.equal(after["obs"][:TRIALS], steps_of(numbered()).obs)
     assert len(replay) == 2 * TRIALS * STEPS
@@ -162,15 +166,15 @@ def test_what_is_kept_is_what_was_played_however_often_it_was_relabelled() -> No
 
 def test_a_replay_that_goes_on_draws_the_same_and_keeps_room_for_as_many() -> None:
     replay, other = (filled(blocks=b, capacity=STEPS * 7) for b in (5, 0))
-    other.load_state_dict(replay.state_dict())
+    assert replay.remembers == -(-7 // TRIALS)
+    for block in range(5 - replay.remembers, 5):
+        other.add(numbered(block * TRIALS))
     for block in (5, 6):
         pairs = zip(*(r.draw(300, np.random.default_rng(1)) for r in (replay, other)), strict=True)
         assert all(torch.equal(a, b) for a, b in pairs)
         for r in (replay, other):
             r.add(numbered(block * TRIALS))
-    empty = filled(blocks=0)
-    empty.load_state_dict(filled(blocks=0).state_dict())
-    assert len(empty) == 0
+    assert (len(filled(blocks=0)), filled(blocks=0).remembers) == (0, 0)
 
 
 def test_more_trials_at_once_than_there_is_room_for_leave_the_last() -> None:

@@ -104,6 +104,26 @@ def test_what_is_taken_over_draws_the_same_and_forgets_in_the_same_order(limits:
         other.add(played(12))
 
 
+@pytest.mark.parametrize(
+    ("limits", "remembers"), [({}, 4), ({"of_a_task": 1}, 5), ({"of_a_task": 2}, 5), ({"capacity": 6 * STEPS}, 2)]
+)
+def test_the_last_rollouts_that_it_remembers_make_it_again(limits: dict[str, int], remembers: int) -> None:
+    """Tasks come again in an order of their own: those of one are forgotten, and it comes again behind others."""
+    replay, rollouts = TaskReplay(**{"capacity": 100, **limits}), []
+    for block, tasks in enumerate(([0, 1, 2, 0], [1, 1, 3, 2], [4, 0, 0, 4], [4, 3, 2, 0], [0, 4, 4, 0], [2, 3, 0, 3])):
+        rollout = played(block * TRIALS)
+        rollout.context = torch.tensor(tasks).float()[None, :, None].expand(STEPS, -1, -1)
+        rollouts.append(rollout)
+        replay.add(rollout)
+        other = TaskReplay(**{"capacity": 100, **limits})
+        for one in rollouts[block + 1 - replay.remembers :]:
+            other.add(one)
+        assert (other.tasks, len(other)) == (replay.tasks, len(replay))
+        for draw in (lambda r, rng: r.draw(40, rng), lambda r, rng: r.draw_of(r.tasks, 40, rng)):
+            assert all(map(torch.equal, draw(replay, np.random.default_rng(1)), draw(other, np.random.default_rng(1))))
+    assert replay.remembers == remembers
+
+
 def test_an_empty_one_keeps_nothing_and_says_so() -> None:
     replay = TaskReplay(100)
     assert (len(replay), replay.tasks, replay.state_dict()) == (0, [], {})

@@ -32,10 +32,15 @@ def test_what_is_held_does_not_change_with_what_was_given() -> None:
     assert held(buffer) == [1]
 
 
-def test_a_buffer_is_restored_from_its_state() -> None:
-    buffer, other, empty = TrialBuffer(3), TrialBuffer(3), TrialBuffer(3)
-    buffer.add(numbered(1.0, 2.0))
-    other.load_state_dict(buffer.state_dict())
-    empty.load_state_dict(TrialBuffer(3).state_dict())
-    assert held(other) == [1, 2]
-    assert len(empty) == 0
+def test_the_last_rollouts_that_it_remembers_make_it_again() -> None:
+    buffer, rollouts = TrialBuffer(3), [numbered(1.0, 2.0), numbered(3.0), numbered(4.0, 5.0), numbered(6.0, 7.0, 8.0)]
+    needed = []
+    for count, rollout in enumerate(rollouts, start=1):
+        buffer.add(rollout)
+        needed.append(buffer.remembers)
+        other = TrialBuffer(3)
+        for one in rollouts[count - buffer.remembers : count]:
+            other.add(one)
+        assert held(other) == held(buffer)
+    assert needed == [1, 2, 2, 1]
+    assert TrialBuffer(3).remembers == 0

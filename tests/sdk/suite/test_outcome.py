@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from domain_rand.schema import ConfigError
 from sdk.evaluate import Evaluation
 from sdk.suite.definition import Bar, Benchmark, BenchmarkFile
 from sdk.suite.outcome import Trained, rows
@@ -43,6 +44,26 @@ def test_attempts_between_adaptations_count_as_one_and_have_bars(benchmark: Benc
     assert [row.reference["goal_blind"] for row in phases] == [-9.0, -8.0, -7.0]
     assert "it/fomaml/adapted_3" not in found
     assert not any("episode_" in name for name in found)
+
+
+def of_episodes(**entry: object) -> Benchmark:
+    parts = {"title": "t", "paper": "p", "protocol": "x", "ceiling": "oracle", "floor": "goal_blind"}
+    toy = {"name": "point_robot", "settings": {"episodes": 3}}
+    return Benchmark("it", BenchmarkFile.parse({**parts, "toy": toy, "algorithms": {"pearl": entry}}), "it")
+
+
+def test_an_episode_may_have_to_close_a_share_of_its_own_gap() -> None:
+    known = {"oracle": Known((-1.0, -1.0, -2.0)), "goal_blind": Known((-9.0, -9.0, -12.0))}
+    runs = [Trained(0, Evaluation(e.sum(1), e, np.zeros(2)), []) for e in [np.array([[-9.0, -5.0, -3.4]] * 2)]]
+    found = {row.name: row for row in rows(of_episodes(episodes={2: 0.6, 3: 0.85}), "pearl", runs, known)}
+    assert [found[f"it/pearl/episode_{k}"].bar for k in (1, 2, 3)] == [None, ">= -4.2", ">= -3.5"]
+    assert [found[f"it/pearl/episode_{k}"].holds for k in (1, 2, 3)] == [None, False, True]
+
+
+def test_bars_of_episodes_are_refused_where_adaptations_are_reported(benchmark: Benchmark) -> None:
+    data = {**benchmark.file.plain(), "algorithms": {"maml": {"episodes": {1: 0.5}}}}
+    with pytest.raises(ConfigError, match="bars of episodes are a toy's"):
+        BenchmarkFile.parse(data)
 
 
 def test_an_entry_may_be_an_algorithm_by_another_name(benchmark: Benchmark) -> None:
