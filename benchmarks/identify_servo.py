@@ -80,6 +80,6 @@ def rollout_error(predictor: Predictor, values: dict[str, float], run: Run) -> f
     return float(np.abs(predictor(values, whole) - whole.target).mean())
 
 
-def _report(what: str, calls: int) -> None:
-    if calls % 100 == 0:
-        print(f"{what}: {calls} simulations", file=sys.stderr, flush=True)
+def _report(what: str, done: int, most: int) -> None:
+    if done % 100 == 0:
+        print(f"{what}: {done} of at most {most} simulations", file=sys.stderr, flush=True)

@@ -61,14 +61,14 @@ def identify(
     from sdk.identify import run
     from sdk.identify.files import assessment, task_of, write
     from sdk.identify.settings import Settings
-    from sdk.progress import spinner
+    from sdk.progress import stages_bar
 
     settings = Settings.parse(
         {"method": method, "horizon": horizon, "segments": segments, "evaluations": evaluations, "kl": kl}
         | {"particles": particles, "epsilon": epsilon, "jobs": jobs, "seed": seed}
     )
     task = task_of(robot, logs, columns, validation or [], prior, only or [], hold or [])
-    with spinner(f"identify {robot}", err) as report:
+    with stages_bar(f"identify {robot}", err) as report:
         if assess:
             facts = assessment(run.assess(task, settings, report))
         else:
