@@ -21,6 +21,7 @@ from robots.identification.simulations import Model, Simulations
 from robots.logbook.checks import machine_of, require_sound
 from robots.spec import RobotSpec
 from sdk.identify.estimate import Estimate, minimise, misfit, polish, sensitivity
+from sdk.identify.neural import neural, require_sbi
 from sdk.identify.posterior import Posterior, likeliest, reweighted, stepped
 from sdk.identify.prediction import Forecast, forecast, summary
 from sdk.identify.settings import Settings
@@ -86,6 +87,8 @@ def identify(task: Task, settings: Settings, report: Report = _silent) -> Identi
     identified, naming why.
     """
     start = time.monotonic()
+    if settings.method == "npe":
+        require_sbi()
     bound, warnings = _prepared(task, settings)
     names, left_out = _chosen(bound, task)
     stages = Stages(plan(settings, len(names)), report)
@@ -165,14 +168,18 @@ def _estimated(simulations: Simulations, train: Segments, before: Estimate, sett
 
 
 def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, settings: Settings) -> Posterior:
+    def predict(points: np.ndarray) -> np.ndarray:
+        return simulations(points, train)
+
     match settings.method:
         case "reweight":
-            predict = lambda points: simulations(points, train)  # noqa: E731
             return reweighted(predict, train.target, simulations.prior, estimate, settings)
         case "dropo":
             return likeliest(train.target, estimate, settings)
         case "simopt":
             return stepped(estimate, settings)
+        case "npe":
+            return neural(predict, train.target, simulations.prior, estimate, settings)
 
 
 def _judged(

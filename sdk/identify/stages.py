@@ -20,11 +20,11 @@ MOST_AT_ONCE = 16
 def plan(settings: Settings, parameters: int) -> dict[str, int]:
     """Return each stage and the simulations that it takes at most, in order."""
     slopes = 1 + 2 * parameters
-    posterior = settings.particles * settings.rounds if settings.method == "reweight" else 0
+    posterior = {"reweight": settings.particles * settings.rounds, "npe": settings.simulations}
     return {
         "what the logs can tell": slopes,
         "estimate": settings.evaluations + MOST_AT_ONCE + POLISH * (slopes + 4) + slopes,
-        "posterior": posterior,
+        "posterior": posterior.get(settings.method, 0),
         "validation": JUDGES,
     }
 

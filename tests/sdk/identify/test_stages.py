@@ -26,3 +26,4 @@ def test_the_plan_counts_what_the_method_simulates() -> None:
     assert exact["what the logs can tell"] == 9
     assert (exact["posterior"], exact["validation"]) == (150, JUDGES)
     assert plan(Settings(method="simopt"), 4)["posterior"] == 0
+    assert plan(Settings(method="npe", simulations=300), 4)["posterior"] == 300
