@@ -41,6 +41,32 @@ def narrow(
     show(facts, as_json, lambda: _print(facts))
 
 
+@app.command()
+def widen(
+    robot: Annotated[str | None, typer.Argument(help="Robot: its name, or a path such as ./my_robot.")] = None,
+    algo: Annotated[str | None, typer.Option(help="Algorithm; see 'simshift list algorithms'.")] = None,
+    to: Annotated[Path, typer.Option("--to", "-o", help="Folder of the curriculum; a stopped one goes on.")] = Path(
+        "runs/widen"
+    ),
+    low: Annotated[float | None, typer.Option(help="Return of the last episode up to which a range narrows.")] = None,
+    high: Annotated[float | None, typer.Option(help="Return of the last episode from which a range widens.")] = None,
+    config: Config = None,
+    set_: Set = None,
+    as_json: Json = False,
+) -> None:
+    """Train from nominal worlds outwards, as far as the policy still copes once it has adapted."""
+    from domain_rand.schema import read_yaml, with_overrides
+    from sdk.narrow.widening import WidenSettings
+    from sdk.narrow.widening import widen as widen_
+
+    given = {"robot": robot, "algo": algo, "low": low, "high": high}
+    data = (read_yaml(config) if config else {}) | {key: value for key, value in given.items() if value is not None}
+    settings = WidenSettings.parse(with_overrides(data, set_ or []), str(config or "widen"))
+    facts = widen_(settings, to, err)
+    rows = [{"round": one["round"], "entropy": one["entropy"], **one["ranges"]} for one in facts["rounds"]]
+    show(facts, as_json, lambda: table("ranges after each round", rows))
+
+
 def _print(facts: dict[str, Any]) -> None:
     keys = ("round", "return", "per_episode", "episodes")
     table("visits to the machine", [{key: one[key] for key in keys} for one in facts["rounds"]])
