@@ -87,8 +87,9 @@ def _visited(settings: NarrowSettings, here: Path, console: Console) -> dict[str
         return dict(json.loads(done.read_text(encoding="utf-8")))
     with console.status(f"{here.name}: exporting, verifying in closed loop"):
         export_run(here / "run", here / BUNDLE, worlds=settings.export_worlds, overwrite=True)
-    with console.status(f"{here.name}: adapting on the machine, at the control rate"):
-        where = HeldOut(settings.robot, 1, settings.target_seed, settings.effect, settings.task)
+    with console.status(f"{here.name}: adapting on the machine"):
+        pace = "realtime" if settings.realtime else "lockstep"
+        where = HeldOut(settings.robot, 1, settings.target_seed, settings.effect, settings.task, pace=pace)
         driven = drive(here / BUNDLE, where, here / RECORDING)
     (world,) = driven.worlds
     facts = {"return": world["return"], "per_episode": world["per_episode"], "episodes": len(world["per_episode"])}

@@ -10,7 +10,7 @@ from sdk.identify.settings import Settings
 
 
 class NarrowSettings(Schema):
-    """Together with the code, these determine every number but what real time does to a recording.
+    """Together with the code, these determine every number, unless the twin keeps real time.
 
     `episodes` is the budget of the target machine: every visit costs one trial of the task.
     """
@@ -21,6 +21,7 @@ class NarrowSettings(Schema):
     episodes: int = Field(default=9, ge=1, description="episodes that the target machine may be asked for in all")
     target_seed: int = Field(default=0, ge=0, description="which held-out world the twin stands for")
     effect: str = "none"
+    realtime: bool = Field(default=False, description="visit at the control rate; otherwise the twin waits")
     worst: float = Field(default=1.0, gt=0, le=1, description="EPOpt's ε: share of the trials learnt from, the worst")
     train: tuple[str, ...] = Field(default=(), description="overrides of the first training, such as steps=100000")
     again: tuple[str, ...] = Field(default=(), description="further overrides of the trainings after it")
