@@ -65,7 +65,8 @@ class Driven:
 def drive(bundle: Path, where: HeldOut, recording: Path | None = None, simshift: Sequence[str] = SIMSHIFT) -> Driven:
     """Drive a bundle through the twin's worlds, one trial each; `simshift` is the command that drives.
 
-    Unless `where` says, without a `recording` in lockstep, as fast as both can; with one in real time. Raises `TwinError`.
+    Unless `where` says: without a `recording` in lockstep, as fast as both can; with one in real time.
+    Raises `TwinError`.
     """
     pace = where.pace or ("realtime" if recording else "lockstep")
     with _Twin([*where.arguments(), "--pace", pace]) as twin:

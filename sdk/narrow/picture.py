@@ -22,7 +22,7 @@ def draw(path: Path, summary: dict[str, Any]) -> None:
     columns = min(3, len(names)) or 1
     rows = max(1, -(-len(names) // columns))
     figure = plt.figure(figsize=(5 + 3 * columns, 2.4 * max(rows, 2)), layout="constrained")
-    left, right = figure.subfigures(1, 2, width_ratios=[1, columns * 0.7])
+    left, right = figure.subfigures(1, 2, squeeze=False, width_ratios=[1, columns * 0.7])[0]
     _returns(left.subplots(), rounds)
     for axes, name in zip(np.ravel(right.subplots(rows, columns)), names, strict=False):
         _known(axes, name, rounds)
