@@ -19,7 +19,7 @@ from sdk.invariance.adversarial import (
     reverse,
 )
 from sdk.nn.layers import mlp
-from tests.sdk.invariance.shifted import BAYES, CAUSAL, SOURCE_ONLY, accuracy, rows, trained
+from tests.sdk.invariance.shifted import BAYES, CAUSAL, SOURCE_ONLY, accuracy, context_r2, rows, trained
 
 
 @pytest.mark.parametrize("scale", [0.0, 0.7, 3.0])
@@ -113,6 +113,12 @@ def test_without_an_adversary_the_nuisance_is_believed_and_fails_in_the_target()
 @pytest.mark.parametrize("seed", [0, 1])
 def test_reversal_leaves_the_causal_part_alone_visible(seed: int) -> None:
     torch.manual_seed(seed + 10)
-    encoder, classifier = trained(Adversary(1), 3.0, seed)
+    encoder, classifier = trained(Adversary(1, (32, 32)), 3.0, seed)
     assert 0.80 <= accuracy(encoder, classifier, target=True) <= CAUSAL + 0.01
     assert told(encoder) <= 0.60
+
+
+@pytest.mark.learning
+def test_the_dynamics_stay_in_the_context_unless_the_adversary_is_given_it() -> None:
+    assert context_r2(given_all=False, seed=0) >= 0.9
+    assert context_r2(given_all=True, seed=0) < 0.85
