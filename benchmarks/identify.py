@@ -1,6 +1,6 @@
 """Worlds identified from logs: of real machines, judged on other runs, and of simulations whose truth is known.
 
-    python -m benchmarks.identify c0 a0 xl330 truth [--logs FOLDER] [--jobs N]
+    python -m benchmarks.identify c0 a0 xl330 pendulum truth [--logs FOLDER] [--jobs N]
 
 Each part writes `benchmarks/results/identify_<part>.json`. The real logs are not part of the project; without them the
 parts that need them are skipped.
@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.identify_chain import build_rows
+from benchmarks.identify_pendulum import pendulum_rows
 from benchmarks.identify_servo import servo_rows
 from benchmarks.identify_truth import truth_rows
 from benchmarks.real_logs import LOGS
@@ -29,6 +30,7 @@ PARTS: dict[str, Part] = {
     "c0": lambda logs, jobs: build_rows("C.0", logs, jobs),
     "a0": lambda logs, jobs: build_rows("A.0", logs, jobs),
     "xl330": servo_rows,
+    "pendulum": pendulum_rows,
     "truth": lambda logs, jobs: truth_rows(SEEDS, jobs),
 }
 """Each part: from the folder of real logs and a number of processes to rows; `FileNotFoundError` without its logs."""

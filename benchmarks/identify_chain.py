@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from domain_rand.randomizer import Randomization
 from robots.identification.predictor import Predictor
-from robots.identification.segments import Run, Segments, cut
-from robots.logs import read_log
+from robots.identification.segments import Run, cut
+from robots.logs import command_lag, read_log
+from robots.replay_log import rmse
 from robots.spec import RobotSpec, load_robot
 from sdk.identify.picture import draw
-from sdk.identify.prediction import end_rmse
 from sdk.identify.run import Identification, Task, identify
 from sdk.identify.settings import Settings
 from sdk.results import Row, at_least, at_most, measured
@@ -90,24 +92,39 @@ def _sysid_rows(name: str, build: Build, found: Identification) -> list[Row]:
 
 
 def _closed_rows(name: str, spec: RobotSpec, found: Identification, runs: Sequence[Run]) -> list[Row]:
-    """The build's controlled runs, foretold with its own parameters and with the other build's published ones."""
+    """The build's controlled runs, foretold with its own parameters and with the other build's published ones.
+
+    How late commands act belongs to the loop that a run was recorded with, not to the build: both models get the lag
+    that the run's own drive currents show.
+    """
     other = next(build for label, build in BUILDS.items() if label != name)
-    segments = cut(runs, HORIZON, spec.model.physics_dt)
-    own = _foretold(spec, found.prior.randomization, found.prior.values(found.estimate.point), segments)
-    theirs = _foretold(load_robot(other.robot)[0], found.prior.randomization, {}, segments)
+    limits = [joint.torque_limit for joint in spec.contract.joints]
+    lags = [command_lag([run.log], limits) for run in runs]
+    prior, values = found.prior.randomization, found.prior.values(found.estimate.point)
+    own = _foretold(spec, prior, [values | {"motor_delay": lag} for lag in lags], runs)
+    theirs = _foretold(load_robot(other.robot)[0], prior, [{"motor_delay": lag} for lag in lags], runs)
+    late = _foretold(spec, prior, [values] * len(runs), runs)
     rows = []
     for j, joint in enumerate(("shoulder", "elbow")):
         label, unit = f"double_pendulum_{name}/closedloop/{joint}/rmse", f"rad, {HORIZON:g} s ahead"
-        rows.append(at_most(label, own[j], unit, theirs[j]))
-    return rows
+        rows.append(at_most(label, own[j], unit, theirs[j], as_late_as_identified=late[j]))
+    identified = {"identified": values["motor_delay"]} if "motor_delay" in values else {}
+    return [*rows, measured(f"double_pendulum_{name}/closedloop/delay", float(np.mean(lags)), "s", **identified)]
 
 
-def _foretold(spec: RobotSpec, prior: Randomization, values: dict[str, float], segments: Segments) -> list[float]:
+def _foretold(
+    spec: RobotSpec, prior: Randomization, worlds: Sequence[dict[str, float]], runs: Sequence[Run]
+) -> list[float]:
+    """Return the root mean square error over runs, each foretold in its own world, per joint [rad]."""
     predictor = Predictor(spec, prior)
     try:
-        return end_rmse(predictor(values, segments), segments)
+        parts = [cut([run], HORIZON, predictor.dt) for run in runs]
+        foretold = [predictor(values, part) for values, part in zip(worlds, parts, strict=True)]
     finally:
         predictor.close()
+    joints = len(spec.joint_names)
+    errors = [(outputs - part.target)[:, -joints:] for outputs, part in zip(foretold, parts, strict=True)]
+    return rmse(errors)
 
 
 def _within(name: str, value: float, unit: str, low: float, high: float) -> Row:
@@ -120,6 +137,6 @@ def _run(path: Path) -> Run:
     return Run(read_log(path, 2))
 
 
-def _report(what: str, calls: int) -> None:
-    if calls % 100 == 0:
-        print(f"{what}: {calls} simulations", file=sys.stderr, flush=True)
+def _report(what: str, done: int, most: int) -> None:
+    if done % 100 == 0:
+        print(f"{what}: {done} of at most {most} simulations", file=sys.stderr, flush=True)

@@ -24,6 +24,14 @@ def apply_values(
     return {_label(name, target): _write(row, target, value, world) for (_, target), (name, row, value) in plan.items()}
 
 
+def restore(entries: Mapping[str, Entry], names: Iterable[str], world: Randomizable) -> None:
+    """Write nominal to everything that the entries called `names` select."""
+    for name in names:
+        row = entries[name].row
+        for target in entries[name].targets(name, world.names(row.group)):
+            _write(row, target, world.nominal(row.group, target, row.field), world)
+
+
 def _plan(entries: Mapping[str, Entry], names: Iterable[str], params: Mapping[str, float], world: Randomizable) -> Plan:
     plan: Plan = {}
     for name in names:

@@ -67,6 +67,7 @@ _ROWS = (
     # gear and joint
     Parameter("joint_viscous", "joint", "viscous", "N·m·s/rad", 0, 1e3, "friction proportional to joint velocity"),
     Parameter("joint_coulomb", "joint", "coulomb", "N·m", 0, 1e3, "dry friction, opposing motion"),
+    Parameter("joint_load_friction", "joint", "load_friction", "1", 0, 1, "dry friction for each torque of the motor"),
     Parameter("reflected_inertia", "joint", "reflected_inertia", "kg·m²", 0, 1e2, "rotor inertia seen at the joint"),
     Parameter("backlash", "joint", "backlash", "rad", 0, 1, "free play of the gear, edge to edge"),
     Parameter("encoder_offset", "joint", "encoder_offset", "rad", -3.2, 3.2, "measured minus true joint position"),

@@ -57,3 +57,21 @@ def _within(weights: tuple[float, ...] | None, count: int, index: int, part: flo
 def _gap(distribution: Distribution, value: float) -> float:
     low, high = distribution.support
     return max(low - value, value - high, 0.0)
+
+
+def between(distribution: Distribution, low: float, high: float) -> Distribution:
+    """Return what a distribution is between two of its quantiles: its own quantile low + u · (high − low), for every u.
+
+    A mixture or choice is itself unless the two are equal: then, as with all others, the one value they give.
+    """
+    ends = distribution.quantile(low), distribution.quantile(high)
+    if ends[0] == ends[1]:
+        return Choice(values=(ends[0],))
+    match distribution:
+        case Uniform() | LogUniform():
+            return distribution.model_copy(update={"low": ends[0], "high": ends[1]})
+        case Normal():
+            cut = {"low": ends[0] if low > 0 else distribution.low, "high": ends[1] if high < 1 else distribution.high}
+            return distribution.model_copy(update=cut)
+        case _:
+            return distribution

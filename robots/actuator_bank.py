@@ -19,6 +19,7 @@ from robots.actuators import (
     Actuator,
     Play,
     friction_torque,
+    loaded_friction,
     motor_torque,
     pd_torque,
     speed_limited,
@@ -169,7 +170,7 @@ class ActuatorBank:
         dt = self._physics_dt
         return [
             (play.transmit(motor, drive.backlash, drive.reflected_inertia, dt) if drive.backlash > 0.0 else motor)
-            + friction_torque(state[1], drive.viscous, drive.coulomb)
+            + friction_torque(state[1], drive.viscous, loaded_friction(drive.coulomb, drive.load_friction, motor))
             for motor, state, drive, play in zip(motors, states, self._now, self._plays, strict=False)
         ]
 
@@ -186,4 +187,5 @@ class ActuatorBank:
 def _is_special(actuator: Actuator, closed_loop: bool) -> bool:
     """Whether a drive has what the linear law leaves out."""
     late_dead_band = closed_loop and actuator.dead_band > 0.0
-    return actuator.speed_limit < NO_SPEED_LIMIT or actuator.backlash > 0.0 or late_dead_band
+    uneven = actuator.speed_limit < NO_SPEED_LIMIT or actuator.load_friction > 0.0
+    return uneven or actuator.backlash > 0.0 or late_dead_band

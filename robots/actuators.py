@@ -26,7 +26,8 @@ class Actuator:
 
     `gain` multiplies the commanded torque and carries the sign of the wiring; `strength` multiplies what comes out, its
     limit included (0: a dead joint). `speed_limit` is the no-load speed of the torque–speed line [rad/s], `backlash`
-    the whole play, `encoder_offset` what the encoder reads too much; `locked` above 0.5 is a jammed joint.
+    the whole play, `encoder_offset` what the encoder reads too much, `load_friction` what its gear adds to dry friction
+    for each N·m of the motor; `locked` above 0.5 is a jammed joint.
     """
 
     torque_limit: float
@@ -37,6 +38,7 @@ class Actuator:
     speed_limit: float = NO_SPEED_LIMIT
     viscous: float = 0.0
     coulomb: float = 0.0
+    load_friction: float = 0.0
     kp: float = 0.0
     kd: float = 0.0
     reflected_inertia: float = 0.0
@@ -76,6 +78,11 @@ def supply_load(torques: Sequence[float], torque_limits: Sequence[float]) -> flo
     """Return how heavily the motors load their supply: 0 idle, 1 when all give their limit."""
     full = sum(torque_limits)
     return sum(map(abs, torques)) / full if full > 0.0 else 0.0
+
+
+def loaded_friction(coulomb: float, load_friction: float, motor_torque: float) -> float:
+    """Return the dry friction [N·m] of a gear that carries this torque: pressed teeth rub more, in both directions."""
+    return coulomb + load_friction * abs(motor_torque)
 
 
 def friction_torque(joint_vel: float, viscous: float, coulomb: float) -> float:

@@ -29,6 +29,7 @@ class DriveModel(Schema):
 
     viscous: float = Field(default=0.0, ge=0)
     coulomb: float = Field(default=0.0, ge=0)
+    load_friction: float = Field(default=0.0, ge=0, le=1)
     dead_band: float = Field(default=0.0, ge=0)
     delay: float = Field(default=0.0, ge=0)
     backlash: float = Field(default=0.0, ge=0)

@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from sdk.commands import benchmarks, bundles, correction, driving, identification, logs, recordings, robots
+from sdk.commands import benchmarks, bundles, correction, driving, identification, logs, narrowing, recordings, robots
 from sdk.commands.driving import Effect, WhichEngine
 from sdk.commands.screen import Json, Seed, err
 from sdk.commands.screen import say as _say
@@ -32,6 +32,7 @@ app.add_typer(driving.app)
 app.add_typer(recordings.app)
 app.add_typer(logs.app)
 app.add_typer(identification.app)
+app.add_typer(narrowing.app)
 app.add_typer(benchmarks.app)
 app.add_typer(correction.app)
 

@@ -60,15 +60,17 @@ def evaluate_run(
     effect: str = "none",
     stream: str = HELD_OUT,
     engine: Engine | None = None,
+    robot: str | None = None,
     report: Callable[[int], None] = lambda finished: None,
 ) -> Evaluation:
     """Play one trial in each of `worlds` held-out worlds with a run's last checkpoint.
 
-    Equal `seed` and `stream` mean equal worlds, whatever the policy and the `engine` (none: the run's). `report` hears
-    how many have been played.
+    Equal `seed` and `stream` mean equal worlds, whatever the policy and the `engine` (none: the run's). `robot` names
+    other worlds of the run's contract. `report` hears how many have been played.
     """
     torch.set_num_threads(1)
     config, policy, _ = load_policy(folder)
+    config = config if robot is None else config.model_copy(update={"robot": robot})
     size = min(config.side_by_side, worlds)
     trials = make_worlds(in_engine(config, engine), size=size, seed=seed, stream=stream, effect=effect_named(effect))
     parts = []

@@ -11,10 +11,8 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
-    SpinnerColumn,
     TaskProgressColumn,
     TextColumn,
-    TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
@@ -63,14 +61,12 @@ def counter(description: str, console: Console) -> Iterator[Callable[[int, int],
 
 
 @contextmanager
-def spinner(description: str, console: Console) -> Iterator[Callable[[str, int], None]]:
-    """Show what is being done and how many simulations that has taken, where nobody knows how many it will be."""
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[note]}"),
-        TimeElapsedColumn(),
-        console=console,
-    ) as progress:
+def stages_bar(description: str, console: Console) -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done, how much of the work at most is finished, and the time left if all of it is needed."""
+    with Progress(*columns(), console=console) as progress:  # type: ignore[arg-type]
         task = progress.add_task(description, total=None, note="")
-        yield lambda what, calls: progress.update(task, note=f"{what}, {calls} simulations")
+
+        def report(what: str, done: int, most: int) -> None:
+            progress.update(task, completed=done, total=most, note=f"{what}, {done} of at most {most} simulations")
+
+        yield report

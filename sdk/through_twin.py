@@ -26,7 +26,10 @@ class TwinError(RuntimeError):
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Which worlds the twin plays, in which engine, and the YAML file of what goes wrong there, if anything does."""
+    """Which worlds the twin plays, in which engine, and the YAML file of what goes wrong there, if anything does.
+
+    `pace` is lockstep or realtime; none: as `drive` chooses.
+    """
 
     robot: str
     worlds: int
@@ -35,6 +38,7 @@ class HeldOut:
     task: str | None = None
     faults: Path | None = None
     engine: Engine | None = None
+    pace: str | None = None
 
     def arguments(self) -> list[str]:
         """Return them as `simshift twin` takes them."""
@@ -61,9 +65,10 @@ class Driven:
 def drive(bundle: Path, where: HeldOut, recording: Path | None = None, simshift: Sequence[str] = SIMSHIFT) -> Driven:
     """Drive a bundle through the twin's worlds, one trial each; `simshift` is the command that drives.
 
-    Without a `recording` in lockstep, as fast as both can; with one in real time. Raises `TwinError`.
+    Unless `where` says: without a `recording` in lockstep, as fast as both can; with one in real time.
+    Raises `TwinError`.
     """
-    pace = "realtime" if recording else "lockstep"
+    pace = where.pace or ("realtime" if recording else "lockstep")
     with _Twin([*where.arguments(), "--pace", pace]) as twin:
         record = ["--record", str(recording)] if recording else []
         command = [*simshift, "run", str(bundle), "--robot", twin.url, "--json", *record]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from domain_rand.application import apply_values
+from domain_rand.application import apply_values, restore
 from domain_rand.distributions import Choice
 from domain_rand.entries import Entry
 from domain_rand.randomizer import Randomization
@@ -47,9 +47,12 @@ class Predictor:
         self.robot = SimulatedRobot(spec)
         self.randomization = randomization.bind(self.robot)
         self.dt = self.robot.physics_dt
+        self._changed: set[str] = set()
 
     def __call__(self, values: Mapping[str, float], segments: Segments) -> np.ndarray:
         """Return positions foretold for every segment, `[n, checks · joints]` [rad], in worlds of these values."""
+        restore(self.randomization.parameters, sorted(self._changed - set(values)), self.robot)
+        self._changed = set(values)
         parts = []
         for run, rows in zip(segments.runs, segments.rows, strict=True):
             known = {name: run.factors.get(name, 1.0) * value for name, value in values.items()}

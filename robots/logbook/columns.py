@@ -81,6 +81,14 @@ def published(joints: Sequence[str], driven: int | None = None) -> ColumnMap:
     return ColumnMap.parse({"joints": columns})
 
 
+def recorded(joints: Sequence[str], driven: Sequence[str]) -> ColumnMap:
+    """Return the map of recordings whose signals `joint_pos` and `joint_vel` read all joints; commands are as sent."""
+    columns = {name: {"pos": f"joint_pos[{i}]", "vel": f"joint_vel[{i}]"} for i, name in enumerate(joints)}
+    for name in driven:
+        columns[name]["command"] = f"sent/{name}"
+    return ColumnMap.parse({"joints": columns})
+
+
 def ordered(columns: ColumnMap, joints: Sequence[str], driven: Sequence[str], source: str = "columns") -> ColumnMap:
     """Return the map with its joints in the robot's order; raises `ConfigError` for an unknown or a missing joint.
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from robots.logbook.checks import MIN_SECONDS
 from robots.logs import Log
 
 WHOLE_RUNS = 4
@@ -13,9 +14,13 @@ WHOLE_RUNS = 4
 
 
 def split(logs: Sequence[Log], share: float = 0.25) -> tuple[list[Log], list[Log]]:
-    """Return runs for training and for validation: of many runs whole ones, evenly taken; of few the end of each."""
-    if len(logs) >= WHOLE_RUNS:
-        every = max(2, round(1 / share))
+    """Return runs for training and for validation: of many runs whole ones, evenly taken; of few the end of each.
+
+    Of several runs whose ends would be too short to judge by, the last whole one is kept.
+    """
+    short = len(logs) > 1 and share * min(np.ptp(log.time) for log in logs) < MIN_SECONDS
+    if len(logs) >= WHOLE_RUNS or short:
+        every = min(len(logs), max(2, round(1 / share)))
         return [log for i, log in enumerate(logs) if i % every != every - 1], list(logs[every - 1 :: every])
     cuts = [int(np.searchsorted(log.time, log.time[-1] - share * np.ptp(log.time))) for log in logs]
     early = [part(log, slice(None, cut), "train") for log, cut in zip(logs, cuts, strict=True)]

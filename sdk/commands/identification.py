@@ -23,13 +23,14 @@ Worlds = Annotated[Path | None, typer.Option(help="Worlds to search in; default:
 Only = Annotated[list[str] | None, typer.Option(help="Identify only this parameter. Repeatable.")]
 Hold = Annotated[list[str] | None, typer.Option(help="Do not identify this parameter. Repeatable.")]
 Way = Annotated[
-    Literal["reweight", "dropo", "simopt"],
-    typer.Option(help="EPOpt's reweighting, DROPO's likelihood, or SimOpt's bounded step."),
+    Literal["reweight", "dropo", "simopt", "npe"],
+    typer.Option(help="EPOpt's reweighting, DROPO's likelihood, SimOpt's bounded step, or a neural density."),
 ]
 Horizon = Annotated[float, typer.Option(min=0.01, help="How far ahead each segment foretells, in s.")]
 Segments = Annotated[int, typer.Option(min=8, help="Segments used at most.")]
 Evaluations = Annotated[int, typer.Option(min=10, help="Worlds that CMA-ES may try.")]
 Particles = Annotated[int, typer.Option(min=20, help="Worlds of the posterior in each of its rounds.")]
+Learnt = Annotated[int, typer.Option("--simulations", min=50, help="NPE: worlds simulated to learn from.")]
 Epsilon = Annotated[float | None, typer.Option(help="DROPO: variance no parameter explains, in rad².")]
 Nats = Annotated[float, typer.Option(help="SimOpt: largest step from the prior, in nats.")]
 
@@ -50,6 +51,7 @@ def identify(
     segments: Segments = 80,
     evaluations: Evaluations = 200,
     particles: Particles = 150,
+    simulations: Learnt = 500,
     epsilon: Epsilon = None,
     kl: Nats = 2.0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that simulate.")] = 1,
@@ -61,14 +63,14 @@ def identify(
     from sdk.identify import run
     from sdk.identify.files import assessment, task_of, write
     from sdk.identify.settings import Settings
-    from sdk.progress import spinner
+    from sdk.progress import stages_bar
 
     settings = Settings.parse(
         {"method": method, "horizon": horizon, "segments": segments, "evaluations": evaluations, "kl": kl}
-        | {"particles": particles, "epsilon": epsilon, "jobs": jobs, "seed": seed}
+        | {"particles": particles, "simulations": simulations, "epsilon": epsilon, "jobs": jobs, "seed": seed}
     )
     task = task_of(robot, logs, columns, validation or [], prior, only or [], hold or [])
-    with spinner(f"identify {robot}", err) as report:
+    with stages_bar(f"identify {robot}", err) as report:
         if assess:
             facts = assessment(run.assess(task, settings, report))
         else:

@@ -11,10 +11,12 @@ from domain_rand.narrowing.information import Information
 from domain_rand.randomizer import Randomization
 from domain_rand.schema import ConfigError
 from robots.identification.segments import Run
+from robots.logbook.columns import recorded
 from robots.logbook.inspect import columns_for
 from robots.logbook.reading import read_runs
 from robots.logbook.split import split
 from robots.logbook.tables import READERS
+from robots.recordings.as_logs import is_recording
 from robots.spec import RobotSpec, load_robot, robot_folder
 from sdk.identify.picture import draw
 from sdk.identify.run import Identification, Task
@@ -82,9 +84,16 @@ def assessment(information: Information) -> dict[str, Any]:
 
 
 def _runs(spec: RobotSpec, paths: Sequence[Path], columns: Path | None) -> list[Run]:
+    """Read all runs; without a map, recordings by the names of their signals and logs by those of published ones."""
     mapped, _ = columns_for(spec, columns)
+    own = recorded(spec.joint_names, spec.contract.joint_names)
     files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
-    return [Run(log) for file in files for log in read_runs(file, mapped)]
+    read = {file: own if columns is None and _is_recording(file) else mapped for file in files}
+    return [Run(log) for file, names in read.items() for log in read_runs(file, names)]
+
+
+def _is_recording(file: Path) -> bool:
+    return file.suffix == ".mcap" or (file.suffix == ".npz" and is_recording(file))
 
 
 def _inside(folder: Path) -> list[Path]:

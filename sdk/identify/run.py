@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,15 +21,15 @@ from robots.identification.simulations import Model, Simulations
 from robots.logbook.checks import machine_of, require_sound
 from robots.spec import RobotSpec
 from sdk.identify.estimate import Estimate, minimise, misfit, polish, sensitivity
+from sdk.identify.neural import neural, require_sbi
 from sdk.identify.posterior import Posterior, likeliest, reweighted, stepped
 from sdk.identify.prediction import Forecast, forecast, summary
 from sdk.identify.settings import Settings
+from sdk.identify.stages import JUDGES, Report, Stages, plan
 
-Report = Callable[[str, int], None]
-"""Told what is being done, and how many simulations that has taken so far."""
 
-JUDGES = 30
-"""Worlds of the posterior that foretell the validation runs."""
+def _silent(what: str, done: int, most: int) -> None:
+    pass
 
 
 @dataclass(frozen=True)
@@ -64,36 +64,37 @@ class Identification:
         return written(self.points, self.prior)
 
 
-def assess(task: Task, settings: Settings, report: Report = lambda what, calls: None) -> Information:
+def assess(task: Task, settings: Settings, report: Report = _silent) -> Information:
     """Return what the logs can tell of each parameter in the middle of its prior, before any fit.
 
     Raises what `identify` raises.
     """
     bound, _ = _prepared(task, settings)
     names, _ = _chosen(bound, task)
-    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, _Stage(report).count)
+    count = Stages(plan(settings, len(names)), report).count
+    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, count)
     try:
-        return _before(
-            simulations, cut(task.train, settings.horizon, _dt(task), settings.segments), settings
-        ).information
+        train = cut(task.train, settings.horizon, _dt(task), settings.segments)
+        return _before(simulations, train, settings).information
     finally:
         simulations.close()
 
 
-def identify(task: Task, settings: Settings, report: Report = lambda what, calls: None) -> Identification:
+def identify(task: Task, settings: Settings, report: Report = _silent) -> Identification:
     """Return the posterior over a robot's worlds given its logs.
 
     Raises `LogError` for a log that cannot be used or whose joints are exchanged, `ConfigError` where nothing can be
     identified, naming why.
     """
     start = time.monotonic()
+    if settings.method == "npe":
+        require_sbi()
     bound, warnings = _prepared(task, settings)
     names, left_out = _chosen(bound, task)
-    stage = _Stage(report)
-    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, stage.count)
+    stages = Stages(plan(settings, len(names)), report)
+    simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, stages.count)
     try:
         train = cut(task.train, settings.horizon, _dt(task), settings.segments)
-        stage.now = "what the logs can tell"
         before = _before(simulations, train, settings)
         told = tuple(name for name in names if before.information.verdict(name) != "blind")
         if not told:
@@ -101,11 +102,11 @@ def identify(task: Task, settings: Settings, report: Report = lambda what, calls
                 f"the logs tell nothing about {', '.join(names)}: the motion does not depend on them enough"
             )
         prior = simulations.prior = Prior(bound, told)
-        stage.now = "estimate"
+        stages.begin("estimate")
         estimate = _estimated(simulations, train, before, settings)
-        stage.now = "posterior"
+        stages.begin("posterior")
         found = _posterior(simulations, train, estimate, settings)
-        stage.now = "validation"
+        stages.begin("validation")
         judged, nominal = _judged(simulations, task, found.points, estimate, settings)
     finally:
         simulations.close()
@@ -116,16 +117,6 @@ def identify(task: Task, settings: Settings, report: Report = lambda what, calls
     facts |= {"simulations": simulations.calls, "segments": len(train.began)}
     facts |= {"simulation_s": round(simulations.seconds, 1), "wall_s": round(time.monotonic() - start, 1)}
     return Identification(prior, before, estimate, found.points, judged, facts)
-
-
-class _Stage:
-    """What is being done, for the report."""
-
-    def __init__(self, report: Report) -> None:
-        self.now, self._report = "", report
-
-    def count(self, calls: int) -> None:
-        self._report(self.now, calls)
 
 
 def _prepared(task: Task, settings: Settings) -> tuple[Randomization, list[str]]:
@@ -177,14 +168,18 @@ def _estimated(simulations: Simulations, train: Segments, before: Estimate, sett
 
 
 def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, settings: Settings) -> Posterior:
+    def predict(points: np.ndarray) -> np.ndarray:
+        return simulations(points, train)
+
     match settings.method:
         case "reweight":
-            predict = lambda points: simulations(points, train)  # noqa: E731
             return reweighted(predict, train.target, simulations.prior, estimate, settings)
         case "dropo":
             return likeliest(train.target, estimate, settings)
         case "simopt":
             return stepped(estimate, settings)
+        case "npe":
+            return neural(predict, train.target, simulations.prior, estimate, settings)
 
 
 def _judged(

@@ -6,6 +6,7 @@
         for each epoch, for each minibatch of trials (or of their segments):
             re-run the policy over them;  descend  clip loss + value loss − entropy
 
+With `worst` below 1 only the trials of least return count (EPOpt, `domain_rand/epopt.py`), after a share of the run.
 Deviations: minibatches are whole trials, re-run from blank memory (full back-propagation through time), or with `bptt`
 segments of them, re-run from the memory that the current policy had there. Rewards are scaled by 1 − γ.
 """
@@ -21,6 +22,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from domain_rand.epopt import worst
 from domain_rand.randomizer import keyed_rng
 from domain_rand.schema import ConfigError, Schema
 from sdk.rl.distributions import distribution
@@ -49,6 +51,10 @@ class PpoConfig(Schema):
     max_grad_norm: float = Field(default=1.0, gt=0)
     trial_end: Literal["bootstrap", "terminal"] = Field(
         default="bootstrap", description="what follows a trial: more of the same, or nothing"
+    )
+    worst: float = Field(default=1.0, gt=0, le=1, description="EPOpt's ε: share of the trials learnt from, the worst")
+    worst_from: float = Field(
+        default=0.0, ge=0, le=1, description="share of the run before that, which learns from all"
     )
     bptt: int | None = Field(default=None, ge=1, description="steps of back-propagation through time; none: the trial")
 
@@ -88,6 +94,11 @@ def advantages(
         terminated[-1] = 1.0
     reward = (1 - config.gamma) * rollout.reward  # values then live on the scale of one reward, whatever the horizon
     return gae(reward, value, next_value, terminated, ended, config.gamma, config.gae_lambda)
+
+
+def hardest(rollout: Rollout, share: float) -> Rollout:
+    """Return the trials whose return is among this share of the lowest, all that tie with its edge included."""
+    return rollout if share >= 1 else rollout.trials(torch.from_numpy(worst(rollout.reward.sum(0).numpy(), share)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +152,8 @@ class Ppo:
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.lr * (1 - 0.95 * progress)
         entropy_weight = self.config.entropy_weight * (1 - progress * self.config.anneal_entropy)
-        batch = prepare(self.policy, rollout, self.horizon, self.config)  # type: ignore[arg-type]
+        learnt = hardest(rollout, self.config.worst) if progress >= self.config.worst_from else rollout
+        batch = prepare(self.policy, learnt, self.horizon, self.config)  # type: ignore[arg-type]
         rng = keyed_rng(self.seed, "ppo", iteration, "minibatches")
         rows = []
         for _ in range(self.config.epochs):

@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 
 from benchmarks import identify
-from benchmarks.identify_chain import BUILDS, _within
+from benchmarks.identify_chain import BUILDS, _foretold, _within
 from benchmarks.identify_servo import ROBOT, read_servo, rollout_error
+from benchmarks.identify_truth import _order_rows
 from robots.identification.predictor import Predictor
+from robots.identification.segments import Run
+from robots.identification.truth import PERFECT, Drive, simulated_log
 from robots.spec import load_robot
 
 
@@ -16,10 +19,10 @@ def test_without_logs_the_parts_that_need_them_say_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["identify", "c0", "a0", "xl330", "--logs", "nowhere"])
+    monkeypatch.setattr("sys.argv", ["identify", "c0", "a0", "xl330", "pendulum", "--logs", "nowhere"])
     identify.main()
     said = capsys.readouterr().err
-    assert said.count("skipped: nowhere/") == 3
+    assert said.count("skipped: nowhere/") == 4
     assert not list(tmp_path.iterdir())
 
 
@@ -45,3 +48,18 @@ def test_every_build_is_judged_by_runs_it_was_not_learnt_from() -> None:
         assert not set(build.train) & set(build.judged)
         assert load_robot(build.robot)[0].joint_names == ("shoulder", "elbow")
     assert [_within("x", value, "1", 0.8, 0.97).holds for value in (0.7, 0.9, 1.0)] == [False, True, False]
+
+
+def test_controlled_runs_are_foretold_as_late_as_their_own_loop_was() -> None:
+    spec, worlds = load_robot("double_pendulum")
+    truth = {"motor_delay": 0.006}
+    runs = [Run(simulated_log(spec, worlds, truth, 3.0, PERFECT, Drive(0.05, 0.05), seed)) for seed in (0, 1)]
+    right, late = (_foretold(spec, worlds, [{"motor_delay": lag}] * 2, runs) for lag in (0.006, 0.018))
+    assert max(right) < 2e-3
+    assert min(late) > 5 * max(right)
+
+
+def test_exchanged_joints_are_refused_and_the_right_ones_are_not() -> None:
+    wrong, right = _order_rows([0])
+    assert (wrong.value, wrong.holds) == (1.0, True)
+    assert (right.value, right.holds) == (0.0, True)

@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from domain_rand.application import restore
 from domain_rand.parameters import TABLE
 from domain_rand.randomizer import Randomization
 from tests.domain_rand.fake_world import NAMES, TableWorld, randomization, scale, whole_table
@@ -20,6 +21,20 @@ def test_ten_thousand_worlds_later_nominal_is_bit_identical() -> None:
     assert world.values != before
     nominal = WHOLE.context(dict.fromkeys(WHOLE.names, 1.0))
     WHOLE.apply(nominal, world)
+    assert world.values == before
+
+
+def test_what_is_restored_is_nominal_to_the_bit_and_the_rest_stays() -> None:
+    world = TableWorld()
+    before = dict(world.values)
+    applied = WHOLE.apply(WHOLE.context(dict.fromkeys(WHOLE.names, 0.625)), world)
+    changed = dict(world.values)
+    first = WHOLE.names[0]
+    restore(WHOLE.parameters, [first], world)
+    back = {place for place, value in world.values.items() if value != changed[place]}
+    assert 0 < len(back) < len(applied)
+    assert all(world.values[place] == before[place] for place in back)
+    restore(WHOLE.parameters, WHOLE.names, world)
     assert world.values == before
 
 

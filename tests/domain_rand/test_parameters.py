@@ -7,8 +7,8 @@ from domain_rand.parameters import TABLE, Parameter, combine, same
 PLACES = {
     "link": "mass inertia lateral_friction rolling_friction spinning_friction restitution contact_stiffness "
     "contact_damping linear_damping angular_damping",
-    "joint": "gain strength delay dead_band torque_limit speed_limit viscous coulomb kp kd reflected_inertia backlash "
-    "encoder_offset locked",
+    "joint": "gain strength delay dead_band torque_limit speed_limit viscous coulomb load_friction kp kd "
+    "reflected_inertia backlash encoder_offset locked",
     "signal": "noise bias delay quantum dropout period",
     "world": "gravity slope_x slope_y control_jitter supply_sag push_force push_interval command_dropout",
     "base": "payload_mass payload_x payload_y payload_z",

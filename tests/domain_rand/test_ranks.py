@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain_rand.distributions import Choice, LogUniform, Mixture, Normal, Uniform
+from domain_rand.distributions import Choice, Distribution, LogUniform, Mixture, Normal, Uniform
 from domain_rand.entries import Entry
-from domain_rand.ranks import continuous, nominal_rank, rank
+from domain_rand.ranks import between, continuous, nominal_rank, rank
 from tests.domain_rand.fake_world import TableWorld, scale, uniform
 
 SIGNED = Mixture(components=(Uniform(low=0.5, high=1.5), Uniform(low=-1.5, high=-0.5)), weights=(3, 1))
@@ -55,3 +55,25 @@ def test_nominal_lies_where_the_operation_says() -> None:
 def test_only_one_to_one_distributions_are_continuous() -> None:
     assert all(map(continuous, DISTRIBUTIONS[:4]))
     assert not any(map(continuous, (SIGNED, Choice(values=(1, 2)), Uniform(low=1, high=1))))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        Uniform(low=-1.0, high=3.0),
+        LogUniform(low=0.1, high=10.0),
+        Normal(mean=1.0, std=2.0),
+        Normal(mean=0, std=1, low=-1),
+    ],
+)
+def test_between_two_quantiles_lie_exactly_those_between_them(draw: Distribution) -> None:
+    part = between(draw, 0.2, 0.7)
+    for u in (0.0, 0.1, 0.5, 0.9, 1.0):
+        assert part.quantile(u) == pytest.approx(draw.quantile(0.2 + 0.5 * u), rel=1e-6)
+    assert between(draw, 0.4, 0.4) == Choice(values=(draw.quantile(0.4),))
+
+
+def test_what_has_no_ends_to_move_is_itself() -> None:
+    either = Choice(values=(1.0, 2.0))
+    assert between(either, 0.1, 0.9) == either
+    assert between(either, 0.1, 0.1) == Choice(values=(1.0,))

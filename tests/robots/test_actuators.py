@@ -11,6 +11,7 @@ from robots.actuators import (
     Actuator,
     Play,
     friction_torque,
+    loaded_friction,
     motor_torque,
     speed_limited,
     supply_load,
@@ -151,6 +152,8 @@ DRIVE: dict[str, float] = {"torque_limit": 10.0, "kp": 40.0, "kd": 2.0}
         ({"viscous": 0.1}, 2.0 - 0.1),
         ({"kp": 400.0, "viscous": 0.1}, 10.0 - 0.1),
         ({"dead_band": 2.1}, 0.0),
+        ({"load_friction": 0.1}, 2.0 - 0.1 * 2.0),
+        ({"load_friction": 0.1, "coulomb": 0.3}, 2.0 - (0.3 + 0.1 * 2.0)),
         ({"speed_limit": 4.0, "kp": 400.0}, 10 * (1 - 1.0 / 4)),
     ],
     ids=str,
@@ -223,6 +226,15 @@ def test_a_drive_with_backlash_still_rubs_while_its_rotor_crosses() -> None:
     drive = closed_loop("torque", Actuator(10.0, backlash=0.5, viscous=0.1))
     drive.hold([5.0], 1)
     assert drive.torque([state(0.0, 2.0)]) == [pytest.approx(-0.2)]
+
+
+def test_a_loaded_gear_rubs_more_whichever_way_its_motor_pushes() -> None:
+    assert loaded_friction(0.3, 0.2, 5.0) == loaded_friction(0.3, 0.2, -5.0) == pytest.approx(1.3)
+    drive = closed_loop("torque", Actuator(10.0, coulomb=0.3, load_friction=0.2))
+    drive.hold([5.0], 3)
+    assert drive.torque([state(0.0, 50.0)]) == [pytest.approx(5.0 - 1.3)]
+    assert drive.torque([state(0.0, -50.0)]) == [pytest.approx(5.0 + 1.3)]
+    assert drive.torque([STILL]) == [5.0]
 
 
 def test_a_passive_joint_only_rubs() -> None:

@@ -53,6 +53,14 @@ def test_the_truth_explains_the_run_and_nothing_else_does(arm: Predictor, run: R
         assert worst(TRUTH | {name: wrong}) > 1e-3, name
 
 
+def test_what_is_not_given_is_as_the_files_say_whatever_was_foretold_before(arm: Predictor, run: Run) -> None:
+    segments = cut([run], 0.2, arm.dt)
+    before = arm({}, segments)
+    far = arm(TRUTH, segments)
+    assert np.abs(far - before).max() > 0.01
+    assert np.array_equal(arm({}, segments), before)
+
+
 def test_a_delay_has_a_slope(arm: Predictor, run: Run) -> None:
     segments = cut([run], 0.2, arm.dt)
     errors = [

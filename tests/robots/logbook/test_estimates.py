@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from robots.logbook.estimates import noise_sd, quantum, response_lag
-from robots.logbook.split import split
+from robots.logbook.split import part, split
 from robots.logbook.telling import DISTINCT, tells
 from robots.logs import Log
 from tests.robots.logbook.sine_log import ARM, sine_log
@@ -48,6 +48,10 @@ def test_few_runs_are_cut_and_of_many_some_are_kept() -> None:
     train, validation = split([Log(str(i), log.time, log.joint_pos, log.joint_vel, log.command) for i in range(8)])
     assert [run.name for run in validation] == ["3", "7"]
     assert len(train) == 6
+    short = [part(log, slice(0, 400), name) for name in ("a", "b", "c")]  # 2 s each: their ends are no runs
+    train, validation = split(short)
+    assert [run.name[-1] for run in train] == ["a", "b"]
+    assert [run.name[-1] for run in validation] == ["c"]
 
 
 def test_what_a_log_cannot_tell_is_said() -> None:

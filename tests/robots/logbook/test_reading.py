@@ -10,7 +10,7 @@ import pytest
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
 from robots.drivers.base import Reading
-from robots.logbook.columns import ColumnMap, ordered, published
+from robots.logbook.columns import ColumnMap, ordered, published, recorded
 from robots.logbook.errors import LogError
 from robots.logbook.reading import read_runs
 from robots.logbook.tables import read_table
@@ -122,6 +122,7 @@ def test_a_recording_is_read_by_its_signals_one_run_for_each_episode(
     writer.close(0)
     joint = {"pos": "joint_pos[0]", "vel": "joint_vel[0]", "command": "sent/shoulder"}
     columns = ColumnMap.parse({"joints": {"shoulder": joint}})
+    assert recorded(("shoulder",), ("shoulder",)) == columns
     first, second = read_runs(tmp_path / f"run.{suffix}", columns)
     assert (first.name, len(first.time), second.name, len(second.time)) == ("run#0", 40, "run#1", 20)
     assert second.time[0] == pytest.approx(0.8)

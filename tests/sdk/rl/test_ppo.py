@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
 from sdk.algos.base import Sizes
-from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, prepare
+from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, hardest, prepare
 from sdk.rl.rollout import Rollout, collect, side_by_side
 from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
 from tests.sdk.untrained import actor_critics, learner_of, output_layer, untrained
@@ -297,3 +297,34 @@ def test_a_continuous_bandit_improves_and_with_reversed_reward_gets_worse() -> N
         reached.append(trial_return(OneStep(64), policy))
     assert reached[0] > -0.01
     assert reached[1] < -1.0
+
+
+# --- the worst trials ------------------------------------------------------------------------------------------------
+
+
+def test_the_trials_of_lowest_return_are_kept_with_everything_they_hold() -> None:
+    rollout = played(lively("robust"))
+    returns = rollout.reward.sum(0)
+    order = returns.argsort()
+    half = hardest(rollout, 0.5)
+    limit = returns[order[1]]
+    kept = torch.nonzero(returns <= limit)[:, 0]
+    assert torch.equal(half.obs, rollout.obs[:, kept])
+    assert torch.equal(half.reward, rollout.reward[:, kept])
+    assert hardest(rollout, 1.0) is rollout
+
+
+@pytest.mark.parametrize(("progress", "all_count"), [(0.2, True), (0.5, False)])
+def test_the_update_learns_from_the_worst_once_it_is_their_turn(progress: float, all_count: bool) -> None:
+    def after(config: PpoConfig, rollout: Rollout) -> list[Tensor]:
+        policy = lively("robust")
+        Ppo(policy, config, "episode", seed=0).update(rollout, 0, progress)
+        return [*policy.actor.parameters()]
+
+    rollout = played(lively("robust"), trials=6)
+    rollout.reward[:] = torch.arange(6.0)  # trial 0 is the worst
+    found = after(PpoConfig(worst=0.5, worst_from=0.4, epochs=1), rollout)
+    plain = after(PpoConfig(epochs=1), rollout if all_count else rollout.trials(torch.arange(3)))
+    other = after(PpoConfig(epochs=1), rollout.trials(torch.arange(3, 6)))
+    assert all(torch.equal(a, b) for a, b in zip(found, plain, strict=True))
+    assert not all(torch.equal(a, b) for a, b in zip(found, other, strict=True))

@@ -1,0 +1,1 @@
+"""The loop between simulation and one machine: train, visit it, narrow the worlds by what was recorded, train again."""

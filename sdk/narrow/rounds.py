@@ -1,0 +1,115 @@
+"""Narrowing in rounds, as EPOpt does (Rajeswaran et al. 2017, algorithm 1 and section 3.3).
+
+    for each visit that the budget of target episodes allows:
+        train on the worst of the worlds as they are now, going on with the last policy     `_trained`
+        export, and let the bundle adapt on the target machine, which is recorded           `_visited`
+        narrow the prior by all recordings so far: the worlds of the next round             `_narrowed`
+
+The target is a twin: a process of its own with hidden parameters. Every stage leaves a file and is not done twice, so
+that a loop may be stopped and started again. The prior is the robot's own in every round: its support is never left.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from domain_rand.schema import ConfigError
+from sdk.checkpoint import write_atomic
+from sdk.config import resolve_config
+from sdk.identify.files import task_of, write
+from sdk.identify.run import identify
+from sdk.narrow.picture import draw
+from sdk.narrow.settings import NarrowSettings
+from sdk.progress import stages_bar
+from sdk.ship import export_run
+from sdk.suite.training import Job, train_side_by_side
+from sdk.through_twin import HeldOut, drive
+
+SETTINGS, SUMMARY, PICTURE = "settings.yaml", "summary.json", "narrow.png"
+RECORDING, VISIT, BUNDLE, POSTERIOR = "visit.npz", "visit.json", "bundle.zip", "posterior.json"
+
+
+def narrow(settings: NarrowSettings, folder: Path, console: Console) -> dict[str, Any]:
+    """Run the loop, or what of it is still to do, and return what each round did; writes a summary and a picture.
+
+    Raises `ConfigError` for a budget below one trial, and for a folder that holds a loop with other settings.
+    """
+    visits = settings.visits
+    _keep(settings, folder)
+    rounds = []
+    for number in range(1, visits + 1):
+        rounds.append(_round(number, settings, folder, console, last=number == visits))
+    summary = {"robot": settings.robot, "algo": settings.algo, "visits": visits, "rounds": rounds}
+    summary["episodes"] = sum(one["episodes"] for one in rounds)
+    write_atomic(folder / SUMMARY, json.dumps(summary, indent=2).encode())
+    draw(folder / PICTURE, summary)
+    return {**summary, "bundle": str(_of(folder, visits) / BUNDLE), "picture": str(folder / PICTURE)}
+
+
+def _of(folder: Path, number: int) -> Path:
+    return folder / f"round_{number}"
+
+
+def _keep(settings: NarrowSettings, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / SETTINGS
+    if kept.is_file() and NarrowSettings.load(kept) != settings:
+        raise ConfigError(f"{folder} holds a loop with other settings; choose another folder with --to")
+    write_atomic(kept, settings.to_yaml().encode())
+
+
+def _round(number: int, settings: NarrowSettings, folder: Path, console: Console, last: bool) -> dict[str, Any]:
+    here = _of(folder, number)
+    here.mkdir(exist_ok=True)
+    start = time.monotonic()
+    worlds = settings.robot if number == 1 else _posterior_of(_of(folder, number - 1))["robot_folder"]
+    _trained(number, settings, here, worlds, console)
+    visit = _visited(settings, here, console)
+    facts = {"round": number, "worlds": worlds, **visit, "seconds": round(time.monotonic() - start, 1)}
+    return facts if last else {**facts, **_narrowed(number, settings, folder, console)}
+
+
+def _trained(number: int, settings: NarrowSettings, here: Path, worlds: str, console: Console) -> None:
+    before = None if number == 1 else str(here.parent / f"round_{number - 1}" / "run")
+    config = resolve_config(settings.algo, None, settings.overrides(number, worlds, before))
+    train_side_by_side({f"round {number}": Job(config, here / "run")}, console)
+
+
+def _visited(settings: NarrowSettings, here: Path, console: Console) -> dict[str, Any]:
+    """What the machine's own score of the visit is; the visit is paid for once."""
+    done = here / VISIT
+    if done.is_file():
+        return dict(json.loads(done.read_text(encoding="utf-8")))
+    with console.status(f"{here.name}: exporting, verifying in closed loop"):
+        export_run(here / "run", here / BUNDLE, worlds=settings.export_worlds, overwrite=True)
+    with console.status(f"{here.name}: adapting on the machine"):
+        pace = "realtime" if settings.realtime else "lockstep"
+        where = HeldOut(settings.robot, 1, settings.target_seed, settings.effect, settings.task, pace=pace)
+        driven = drive(here / BUNDLE, where, here / RECORDING)
+    (world,) = driven.worlds
+    facts = {"return": world["return"], "per_episode": world["per_episode"], "episodes": len(world["per_episode"])}
+    facts |= {"missed": driven.missed, "truth": world["params"]}
+    write_atomic(done, json.dumps(facts).encode())
+    return facts
+
+
+def _narrowed(number: int, settings: NarrowSettings, folder: Path, console: Console) -> dict[str, Any]:
+    """Narrow the robot's own prior by every recording so far."""
+    here = _of(folder, number)
+    if (here / POSTERIOR).is_file():
+        return {"parameters": _posterior_of(here)["parameters"]}
+    logs = [_of(folder, past) / RECORDING for past in range(1, number + 1)]
+    with stages_bar(f"{here.name}: identify", console) as report:
+        found = identify(task_of(settings.robot, logs), settings.identify, report)
+    facts = write(found, settings.robot, here / "posterior.yaml", here / "worlds")
+    write_atomic(here / POSTERIOR, json.dumps(facts).encode())
+    return {"parameters": facts["parameters"]}
+
+
+def _posterior_of(here: Path) -> dict[str, Any]:
+    return dict(json.loads((here / POSTERIOR).read_text(encoding="utf-8")))
