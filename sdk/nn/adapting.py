@@ -154,8 +154,8 @@ class AdaptingPolicy(nn.Module):
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
-        """Return the head `[N, A]` for observations `[N, obs]`, and the carry as it was."""
-        return self.head(obs[None], carry[0])[0], carry
+        """Return the head `[M · N, A]` for M observations of each of N trials, and the carry as it was."""
+        return self.head(obs.reshape(-1, len(carry[0]), obs.shape[-1]), carry[0]).flatten(0, 1), carry
 
     def blank(self, size: int) -> Tensor:
         """Return what `size` trials have adapted before their first round, `[size, P]`: nothing."""

@@ -60,7 +60,7 @@ class MetaConfig(InnerConfig):
     cg_damping: float = Field(default=1e-5, ge=0)
     backtracks: int = Field(default=15, ge=1)
     backtrack_ratio: float = Field(default=0.8, gt=0, lt=1)
-    curvature_tasks: int = Field(default=10, ge=1, description="trials of an iteration that TRPO's curvature looks at")
+    curvature_steps: int = Field(default=200, ge=1, description="steps of each trial that TRPO's curvature looks at")
 
 
 def inner_settings(config: TrainConfig) -> InnerConfig:

@@ -38,7 +38,7 @@ class BanditTrials(ToyTrials):
         self._coin = self.luck.uniform("pulls", self.episode_steps)
         return 2 * self.chance - 1
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         """Nothing moves."""
 
     def obs(self) -> np.ndarray:
@@ -46,7 +46,7 @@ class BanditTrials(ToyTrials):
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         chance = (self.chance * sent).sum(-1)
-        return self._coin[:, self.t] < chance, chance >= self.chance.max(-1).astype(np.float32)
+        return self._coin[np.arange(len(sent)), self.now] < chance, chance >= self.chance.max(-1).astype(np.float32)
 
 
 TOY = Toy("bandit", "Duan et al. 2016", "k Bernoulli arms, n pulls", BanditSettings, BanditTrials)

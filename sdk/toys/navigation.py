@@ -56,7 +56,7 @@ class NavigationTrials(ToyTrials):
         self.goal = self.centre + SPREAD * side
         return self.goal / FURTHEST
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.pos = np.zeros_like(self.goal)
         self.arrived = np.zeros(len(self.goal), dtype=bool)
 
