@@ -109,10 +109,21 @@ class MetaLearner:
         states = self.adapted(trials, self.settings.first_order)
         actions = self.policy.actions(trials.query, states[-1])
         surrogate = self.outer_objective(trials, actions, states).mean()
+        if self.settings.early_weight:
+            surrogate = surrogate + self.settings.early_weight * self.earned_early(trials, states).mean()
         return surrogate, masked_mean(trials.old.kl(actions), trials.query.mask).mean()
 
+    def earned_early(self, trials: Trials, states: list[Tensor]) -> Tensor:
+        """Return what each task contributes `[N]` by the batches that were adapted on: the ratio in each, summed."""
+        earned = torch.zeros(trials.advantage.shape[1])
+        for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
+            log_prob = self.policy.actions(episodes, state).log_prob(episodes.action)
+            advantage = self.policy.advantages(episodes).detach()
+            earned = earned + likelihood_ratio(log_prob, old.log_prob(episodes.action), advantage, episodes.mask)
+        return earned
+
     def divergence(self, trials: Trials) -> Tensor:
-        """Return how far the adapted policies moved at a few steps, inner gradients fixed: a trust region's curvature."""
+        """Return how far the adapted policies moved at a few steps, inner gradients fixed: TRPO's curvature."""
         length = len(trials.advantage)
         few = torch.linspace(0, length - 1, min(length, self.settings.curvature_steps)).round().long()
         query, last = trials.query.at(few), self.adapted(trials, first_order=True)[-1]
@@ -148,12 +159,9 @@ class MetaLearner:
         gradient = flat_gradient(surrogate, self.parameters)
         product = curvature(self.divergence(trials), self.parameters, of.cg_damping)
         step = longest_step(product, gradient, of.max_kl, of.cg_iterations)
-        start, limits = (
-            (float(surrogate.detach()), float(kl.detach())),
-            {"backtracks": of.backtracks, "ratio": of.backtrack_ratio},
-        )
-        evaluate = partial(self._measured, trials)
-        tried, (gained, moved) = line_search(self.parameters, step, evaluate, start, max_kl=of.max_kl, **limits)  # type: ignore[arg-type]
+        start, evaluate = (float(surrogate.detach()), float(kl.detach())), partial(self._measured, trials)
+        limits = {"max_kl": of.max_kl, "backtracks": of.backtracks, "ratio": of.backtrack_ratio}
+        tried, (gained, moved) = line_search(self.parameters, step, evaluate, start, **limits)  # type: ignore[arg-type]
         return {"surrogate": gained, "kl": moved, "grad_norm": float(gradient.norm()), "backtracks": float(tried)}
 
     def _descend(self, trials: Trials) -> dict[str, float]:

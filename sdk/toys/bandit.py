@@ -19,23 +19,23 @@ class BanditSettings(ToySettings):
 
     pulls: int = Field(default=10, ge=1)
     arms: int = Field(default=5, ge=2)
+    pull_by_pull: bool = Field(default=False, description="each pull is an episode: one may adapt after each")
 
 
 class BanditTrials(ToyTrials):
     """N bandits side by side; success is a pull of the best arm."""
 
     obs_size = 1
-    episodes = 1
     discrete = True
 
     def __init__(self, settings: BanditSettings, size: int, *, seed: int, stream: str = "train") -> None:
         self.action_size = self.context_size = settings.arms
-        self.episode_steps = settings.pulls
+        self.episodes, self.episode_steps = (settings.pulls, 1) if settings.pull_by_pull else (1, settings.pulls)
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         self.chance = keys.uniform("arms", self.action_size)
-        self._coin = self.luck.uniform("pulls", self.episode_steps)
+        self._coin = self.luck.uniform("pulls", self.trial_steps)
         return 2 * self.chance - 1
 
     def start(self, episode: np.ndarray) -> None:
