@@ -11,6 +11,7 @@ from domain_rand.schema import ConfigError, nearest
 from sdk.evaluate import Evaluation
 from sdk.results import Row, at_least, at_most, measured
 from sdk.statistics import Estimate, seeds_by_tasks_ci95
+from sdk.suite.adapted import Rounds
 from sdk.suite.curve import Point, first_at
 from sdk.suite.definition import Benchmark, Entry
 from sdk.toys.references.base import Known
@@ -19,11 +20,12 @@ from sdk.toys.references.base import known as known_of_toy
 
 @dataclass(frozen=True)
 class Trained:
-    """One training run's outcome: its last checkpoint on the held-out tasks, and how it got there."""
+    """One training run's outcome: its last checkpoint on the held-out tasks, the way there, its bundle's adaptation."""
 
     seed: int
     evaluation: Evaluation
     curve: list[Point]
+    rounds: Rounds | None = None
 
 
 def known(benchmark: Benchmark) -> dict[str, Known]:
@@ -99,7 +101,7 @@ def _episodes(prefix: str, runs: list[Trained], strategies: Mapping[str, Known])
             f"{prefix}/episode_{k + 1}",
             over_seeds([run.evaluation.per_episode[:, k] for run in runs]),
             "return of an episode",
-            **{name: strategy.per_episode[k] for name, strategy in strategies.items() if len(strategy.per_episode) > k},
+            **{name: one.per_episode[k] for name, one in strategies.items() if len(one.per_episode) == episodes},
         )
         for k in range(episodes)
     ]
