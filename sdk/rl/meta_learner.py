@@ -96,8 +96,9 @@ class MetaLearner:
         log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
         return likelihood_ratio(log_prob, old, trials.advantage, query.mask)
 
-    def adapted(self, trials: Trials, first_order: bool) -> list[Tensor]:
+    def adapted(self, trials: Trials, first_order: bool | None = None) -> list[Tensor]:
         """Return φ₀ … φ_K `[N, P]` as functions of the shared weights; with `first_order` inner gradients are fixed."""
+        first_order = self.settings.first_order if first_order is None else first_order
         states = [self.start(trials.advantage.shape[1])]
         for episodes, played in zip(trials.support, trials.played, strict=True):
             objective = self.inner_objective(played)
@@ -106,7 +107,7 @@ class MetaLearner:
 
     def objective(self, trials: Trials) -> tuple[Tensor, Tensor]:
         """Return what the shared weights maximise, and how far the adapted policies moved from the old ones (KL)."""
-        states = self.adapted(trials, self.settings.first_order)
+        states = self.adapted(trials)
         actions = self.policy.actions(trials.query, states[-1])
         surrogate = self.outer_objective(trials, actions, states).mean()
         if self.settings.early_weight:

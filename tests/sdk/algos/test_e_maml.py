@@ -31,9 +31,7 @@ def test_credit_makes_what_led_to_a_better_later_return_likelier() -> None:
     of.parameters[0].grad = None
     gain = gradient(of, trials)
     deserved = credit(trials.query)
-    log_prob = of.policy.actions(first, torch.zeros_like(of.adapted(trials, first_order=False)[0])).log_prob(
-        first.action
-    )
+    log_prob = of.policy.actions(first, torch.zeros_like(of.adapted(trials)[0])).log_prob(first.action)
     likelier = torch.autograd.grad(
         (deserved * (log_prob * first.mask).sum(0) / first.mask.sum(0)).mean(), of.parameters, materialize_grads=True
     )

@@ -24,7 +24,7 @@ def test_a_silent_rule_is_sgd_to_the_bit_and_so_is_its_meta_gradient(first_order
     seen = [rollout(of.policy) for of in (maml, ours)]
     assert torch.equal(seen[0].action, seen[1].action)
     trials = [of.trials(rows)[0] for of, rows in zip((maml, ours), seen, strict=True)]
-    after = [of.adapted(batch, first_order=False)[-1] for of, batch in zip((maml, ours), trials, strict=True)]
+    after = [of.adapted(batch)[-1] for of, batch in zip((maml, ours), trials, strict=True)]
     assert torch.equal(after[0], after[1][:, : ours.policy.weights])
     found, shared = gradient(ours, trials[1]), gradient(maml, trials[0])
     names = [name for name, _ in ours.policy.named_parameters()]

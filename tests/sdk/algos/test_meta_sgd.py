@@ -32,6 +32,6 @@ def test_different_step_sizes_adapt_differently() -> None:
     trials, last = of.trials(rollout(of.policy))
     with torch.no_grad():
         of.policy.step_sizes[0] *= -3
-    again = of.adapted(trials, first_order=False)[-1]
+    again = of.adapted(trials)[-1]
     torch.testing.assert_close(again[:, 0], -3 * last[:, 0])
     torch.testing.assert_close(again[:, 1:], last[:, 1:])
