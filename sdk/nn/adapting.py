@@ -17,7 +17,7 @@ from export.manifest import ADAPTED, AdaptationSpec, CarryState
 from sdk.nn.layers import affine, head, mlp, spread
 from sdk.nn.normalizer import Normalizer
 from sdk.rl.distributions import ActionDistribution, distribution
-from sdk.rl.episodes import LONGEST, Episodes
+from sdk.rl.episodes import LONGEST, Episodes, reward_to_go
 from sdk.rl.inner_step import Loss, gradient_step
 from sdk.rl.linear_baseline import baseline_advantages
 from sdk.rl.rollout import Carry, Rollout
@@ -41,7 +41,8 @@ class AdaptationRule:
     """When and how a policy adapts: after every `every` episodes of a trial, at most `rounds` times.
 
     A round is one step down the gradient, of `lr` times a gradient of norm ≤ `max_norm`; from the second round on, of
-    `later_share` of that.
+    `later_share` of that. Without a `reward_level`, advantages are standardised, against a baseline fitted
+    to the batch: there is none in a single step.
     """
 
     every: int
@@ -49,6 +50,7 @@ class AdaptationRule:
     lr: float
     later_share: float
     max_norm: float
+    reward_level: float | None
     gamma: float
     gae_lambda: float
 
@@ -154,8 +156,8 @@ class AdaptingPolicy(nn.Module):
     def step(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
-        """Return the head `[N, A]` for observations `[N, obs]`, and the carry as it was."""
-        return self.head(obs[None], carry[0])[0], carry
+        """Return the head `[M · N, A]` for M observations of each of N trials, and the carry as it was."""
+        return self.head(obs.reshape(-1, len(carry[0]), obs.shape[-1]), carry[0]).flatten(0, 1), carry
 
     def blank(self, size: int) -> Tensor:
         """Return what `size` trials have adapted before their first round, `[size, P]`: nothing."""
@@ -176,6 +178,9 @@ class AdaptingPolicy(nn.Module):
 
     def advantages(self, episodes: Episodes) -> Tensor:
         """Return the advantages `[T, N]` that adaptation goes by."""
+        if self.rule.reward_level is not None:
+            above = episodes._replace(reward=episodes.reward - self.rule.reward_level)
+            return reward_to_go(above, self.rule.gamma) * episodes.mask
         features = self.normalizer(episodes.obs)
         return baseline_advantages(episodes, features, self.rule.gamma, self.rule.gae_lambda)
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from sdk.rl.abreast import in_order
 from sdk.rl.episodes import Episodes
 
 
@@ -20,43 +21,50 @@ class _Step(NamedTuple):
 class Adaptation:
     """Keeps what N trials played since they last adapted, and adapts each when its batch of episodes is complete.
 
-    A policy without `adapt` is left alone.
+    A policy without `adapt` is left alone. `abreast` episodes of each trial are played side by side: the flags, like
+    all that is seen, are `[abreast · N]`.
     """
 
-    def __init__(self, policy: Any, size: int) -> None:
-        self._policy, self._rule = policy, getattr(policy, "rule", None)
+    def __init__(self, policy: Any, trials: int, abreast: int = 1) -> None:
+        self._policy, self._rule, self._abreast = policy, getattr(policy, "rule", None), abreast
         self._steps: list[_Step] = []
-        self._episodes = torch.zeros(size, dtype=torch.long)
-        self._first = torch.zeros(size, dtype=torch.long)
-        self._time = torch.zeros(size)
+        self._episodes = torch.zeros(trials, dtype=torch.long)
+        self._first = torch.zeros(trials, dtype=torch.long)
+        self._time = torch.zeros(trials * abreast)
 
     @property
     def explores(self) -> Tensor:
-        """1 for trials whose episodes will still be adapted on, `[N, 1]`: without noise there is nothing to learn."""
+        """1 where the episode will still be adapted on, `[abreast · N, 1]`: without noise there is nothing to learn."""
         if self._rule is None:
-            return torch.zeros(len(self._episodes), 1)
-        return (self._episodes < self._rule.every * self._rule.rounds).float()[:, None]
+            return torch.zeros(len(self._time), 1)
+        return (self._episodes < self._rule.every * self._rule.rounds).float()[:, None].repeat(self._abreast, 1)
 
     def after(self, obs: Tensor, action: Tensor, reward: Tensor, ended: Tensor, carry: Any) -> Any:
-        """Take in a step of all trials, and return the carry they go on with; `ended` `[N]` is 1 where episodes did."""
+        """Take in a step of all trials, and return the carry they go on with; `ended` is 1 where episodes did."""
         if self._rule is None:
             return carry
         self._steps.append(_Step(obs, action, reward, self._time))
         self._time = torch.where(ended > 0, 0.0, self._time + 1)
-        self._episodes += ended.long()
-        complete = (ended > 0) & (self._episodes % self._rule.every == 0)
+        over = ended[: len(self._episodes)] > 0
+        self._episodes += self._abreast * over.long()
+        complete = over & (self._episodes % self._rule.every == 0)
         due = complete & (self._episodes <= self._rule.every * self._rule.rounds)
         if due.any():
             adapted = self._policy.adapt(self._batch(due), carry)
             carry = tuple(torch.where(_as(due, new), new, old) for new, old in zip(adapted, carry, strict=True))
         self._first[complete] = len(self._steps)
+        if complete.all():
+            self._steps.clear()
+            self._first.zero_()
         return carry
 
     def _batch(self, due: Tensor) -> Episodes:
         start = int(self._first[due].min())
-        obs, action, reward, time = (torch.stack(column) for column in zip(*self._steps[start:], strict=True))
+        columns = [torch.stack(column) for column in zip(*self._steps[start:], strict=True)]
         step = torch.arange(start, len(self._steps))[:, None]
-        return Episodes(obs, action, reward, time, mask=((step >= self._first) & due).float())
+        counts = ((step >= self._first) & due).float().repeat(1, self._abreast)
+        obs, action, reward, time, mask = (in_order(x, self._abreast, len(step)) for x in (*columns, counts))
+        return Episodes(obs, action, reward, time, mask)
 
 
 def _as(flag: Tensor, like: Tensor) -> Tensor:

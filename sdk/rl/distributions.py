@@ -26,7 +26,7 @@ class ActionDistribution(Protocol):
     def entropy(self) -> Tensor: ...
     def kl(self, other: Any) -> Tensor: ...
     def detach(self) -> Any: ...
-    def of_tasks(self, count: int) -> Any: ...
+    def at(self, steps: Tensor) -> Any: ...
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Gaussian:
         """Return the distribution as a constant."""
         return Gaussian(self.mean.detach(), self.log_std.detach().clone())
 
-    def of_tasks(self, count: int) -> Gaussian:
-        """Return that of the first `count` of N tasks, for a mean `[T, N, A]`."""
-        return Gaussian(self.mean[:, :count], self.log_std)
+    def at(self, steps: Tensor) -> Gaussian:
+        """Return that of some steps, for a mean `[T, N, A]`."""
+        return Gaussian(self.mean[steps], self.log_std)
 
 
 @dataclass(frozen=True)
@@ -89,9 +89,9 @@ class Categorical:
         """Return the distribution as a constant."""
         return Categorical(self.logits.detach())
 
-    def of_tasks(self, count: int) -> Categorical:
-        """Return that of the first `count` of N tasks, for logits `[T, N, A]`."""
-        return Categorical(self.logits[:, :count])
+    def at(self, steps: Tensor) -> Categorical:
+        """Return that of some steps, for logits `[T, N, A]`."""
+        return Categorical(self.logits[steps])
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ class Episodes(NamedTuple):
     mask: Tensor
     luck: Tensor = torch.empty(1, 1, 0)
 
-    def of_tasks(self, count: int) -> Episodes:
-        """Return the episodes of the first `count` trials."""
-        return Episodes(*(x[:, :count] for x in self))
+    def at(self, steps: Tensor) -> Episodes:
+        """Return some steps: fit for means over steps, not for sums along episodes."""
+        return Episodes(*(x[steps] if x.numel() else x for x in self))
 
     @property
     def goes_on(self) -> Tensor:

@@ -12,6 +12,7 @@ What a method changes is the inner objective, the outer one, or what adapts.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -37,12 +38,6 @@ class Trials(NamedTuple):
     query: Episodes
     old: ActionDistribution
     advantage: Tensor
-
-    def of_tasks(self, count: int) -> Trials:
-        """Return the first `count` trials."""
-        support = [episodes.of_tasks(count) for episodes in self.support]
-        played = [actions.of_tasks(count) for actions in self.played]
-        return Trials(support, played, self.query.of_tasks(count), self.old.of_tasks(count), self.advantage[:, :count])
 
 
 def retrace(
@@ -101,12 +96,13 @@ class MetaLearner:
         log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
         return likelihood_ratio(log_prob, old, trials.advantage, query.mask)
 
-    def adapted(self, trials: Trials) -> list[Tensor]:
-        """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
+    def adapted(self, trials: Trials, first_order: bool | None = None) -> list[Tensor]:
+        """Return φ₀ … φ_K `[N, P]` as functions of the shared weights; with `first_order` inner gradients are fixed."""
+        first_order = self.settings.first_order if first_order is None else first_order
         states = [self.start(trials.advantage.shape[1])]
         for episodes, played in zip(trials.support, trials.played, strict=True):
             objective = self.inner_objective(played)
-            states.append(self.policy.adapted_by(episodes, states[-1], objective, self.settings.first_order))
+            states.append(self.policy.adapted_by(episodes, states[-1], objective, first_order))
         return states
 
     def objective(self, trials: Trials) -> tuple[Tensor, Tensor]:
@@ -114,7 +110,25 @@ class MetaLearner:
         states = self.adapted(trials)
         actions = self.policy.actions(trials.query, states[-1])
         surrogate = self.outer_objective(trials, actions, states).mean()
+        if self.settings.early_weight:
+            surrogate = surrogate + self.settings.early_weight * self.earned_early(trials, states).mean()
         return surrogate, masked_mean(trials.old.kl(actions), trials.query.mask).mean()
+
+    def earned_early(self, trials: Trials, states: list[Tensor]) -> Tensor:
+        """Return what each task contributes `[N]` by the batches that were adapted on: the ratio in each, summed."""
+        earned = torch.zeros(trials.advantage.shape[1])
+        for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
+            log_prob = self.policy.actions(episodes, state).log_prob(episodes.action)
+            advantage = self.policy.advantages(episodes).detach()
+            earned = earned + likelihood_ratio(log_prob, old.log_prob(episodes.action), advantage, episodes.mask)
+        return earned
+
+    def divergence(self, trials: Trials) -> Tensor:
+        """Return how far the adapted policies moved at a few steps, inner gradients fixed: TRPO's curvature."""
+        length = len(trials.advantage)
+        few = torch.linspace(0, length - 1, min(length, self.settings.curvature_steps)).round().long()
+        query, last = trials.query.at(few), self.adapted(trials, first_order=True)[-1]
+        return masked_mean(trials.old.at(few).kl(self.policy.actions(query, last)), query.mask).mean()
 
     def trials(self, rollout: Rollout) -> tuple[Trials, Tensor]:
         """Return what the first K + 1 batches of each trial tell, and φ_K `[N, P]` as it was."""
@@ -142,19 +156,14 @@ class MetaLearner:
 
     def _trust_region(self, trials: Trials) -> dict[str, float]:
         of = self.settings
-        surrogate, _ = self.objective(trials)
+        surrogate, kl = self.objective(trials)
         gradient = flat_gradient(surrogate, self.parameters)
-        _, kl = self.objective(trials.of_tasks(of.curvature_tasks))
-        step = longest_step(curvature(kl, self.parameters, of.cg_damping), gradient, of.max_kl, of.cg_iterations)
+        product = curvature(self.divergence(trials), self.parameters, of.cg_damping)
+        step = longest_step(product, gradient, of.max_kl, of.cg_iterations)
+        start, evaluate = (float(surrogate.detach()), float(kl.detach())), partial(self._measured, trials)
         limits = {"max_kl": of.max_kl, "backtracks": of.backtracks, "ratio": of.backtrack_ratio}
-        tried = line_search(self.parameters, step, lambda: self._measured(trials), **limits)  # type: ignore[arg-type]
-        gained, moved = self._measured(trials)
-        return {
-            "surrogate": gained,
-            "kl": moved,
-            "grad_norm": float(gradient.norm()),
-            "backtracks": float(of.backtracks if tried is None else tried),
-        }
+        tried, (gained, moved) = line_search(self.parameters, step, evaluate, start, **limits)  # type: ignore[arg-type]
+        return {"surrogate": gained, "kl": moved, "grad_norm": float(gradient.norm()), "backtracks": float(tried)}
 
     def _descend(self, trials: Trials) -> dict[str, float]:
         for _ in range(self.settings.outer_steps):

@@ -27,6 +27,10 @@ class InnerConfig(Schema):
         default=1.0, gt=0, le=1, description="share of an inner step that is taken once something has been adapted"
     )
     inner_max_norm: float = Field(default=10.0, gt=0, description="longer inner gradients are shortened to this")
+    reward_level: float | None = Field(
+        default=None,
+        description="adapt by discounted sums of rewards above this, as they are; none: against a linear baseline",
+    )
     gamma: float = Field(default=0.99, gt=0, le=1)
     gae_lambda: float = Field(default=1.0, ge=0, le=1)
 
@@ -43,6 +47,7 @@ class InnerConfig(Schema):
             lr=self.inner_lr,
             later_share=self.later_share,
             max_norm=self.inner_max_norm,
+            reward_level=self.reward_level,
             gamma=self.gamma,
             gae_lambda=self.gae_lambda,
         )
@@ -51,6 +56,7 @@ class InnerConfig(Schema):
 class MetaConfig(InnerConfig):
     """Settings of every method that differentiates through adaptation."""
 
+    early_weight: float = Field(default=0.0, ge=0, description="weight of what is earned before the last adaptation")
     first_order: bool = Field(default=False, description="treat inner gradients as constants")
     outer: Literal["trpo", "adam"] = "trpo"
     lr: float = Field(default=1e-3, gt=0, description="step size of Adam")
@@ -60,7 +66,7 @@ class MetaConfig(InnerConfig):
     cg_damping: float = Field(default=1e-5, ge=0)
     backtracks: int = Field(default=15, ge=1)
     backtrack_ratio: float = Field(default=0.8, gt=0, lt=1)
-    curvature_tasks: int = Field(default=10, ge=1, description="trials of an iteration that TRPO's curvature looks at")
+    curvature_steps: int = Field(default=200, ge=1, description="steps of each trial that TRPO's curvature looks at")
 
 
 def inner_settings(config: TrainConfig) -> InnerConfig:

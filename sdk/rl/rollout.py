@@ -12,6 +12,7 @@ from torch import Tensor
 
 from domain_rand.randomizer import keyed_rng
 from robots.trial import TrialStep, TrialWorlds
+from sdk.rl.abreast import abreast, begin, episodes_abreast, in_order
 from sdk.rl.between_episodes import Adaptation
 from sdk.rl.distributions import distribution, exploration_noise
 
@@ -95,20 +96,23 @@ def collect(
     """Play one trial of each world in `indices`, or its first `steps`, and return the block.
 
     Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects. A policy
-    that adapts does so between the episodes; until then it explores, asked to or not.
+    that adapts does so between the episodes; until then it explores, asked to or not. Episodes that do not depend on
+    each other are played side by side, and lie in the block in their order.
     """
-    size, steps = len(indices), steps or worlds.trial_steps
-    discrete = policy.log_std is None
-    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, discrete)
-    adaptation = Adaptation(policy, size)
-    obs, context = worlds.begin(indices)
+    steps = steps or worlds.trial_steps
+    count = episodes_abreast(worlds, policy, steps)
+    size, length = len(indices) * count, getattr(worlds, "episode_steps", steps)
+    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, policy.log_std is None)
+    noise = abreast(noise, count, length)
+    adaptation = Adaptation(policy, len(indices), count)
+    obs, context = begin(worlds, indices, count)
     policy.bind_context(torch.from_numpy(context))
     carry = _blank(policy, indices, seed, stream)
     rest = torch.from_numpy(worlds.rest_action)
     last_action, last_reward = rest.repeat(size, 1), torch.zeros(size, 1)
     episode_start = torch.ones(size, 1)
     rows: list[tuple[Tensor, ...]] = []
-    for t in range(steps):
+    for t in range(len(noise)):
         inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
         exploring = noise[t] if explore else noise[t] * adaptation.explores
         action, log_prob, carry = act(policy, inputs, carry, exploring)
@@ -119,11 +123,11 @@ def collect(
         carry = adaptation.after(inputs[0], action, _tensor(result.reward), _tensor(result.episode_start), carry)
         obs = result.obs
         episode_start = _tensor(result.episode_start)[:, None]
-        started = episode_start.bool()
-        last_action = torch.where(started, rest, _tensor(result.sent_action))
+        last_action = torch.where(episode_start.bool(), rest, _tensor(result.sent_action))
         last_reward = told[:, None]
-    columns = [torch.stack(column) for column in zip(*rows, strict=True)]
-    columns.insert(-3, _tensor(context).expand(steps, -1, -1))
+    columns = [in_order(torch.stack(column), count, length) for column in zip(*rows, strict=True)]
+    columns[2] = torch.cat([torch.zeros_like(columns[2][:1]), columns[-1][:-1, :, None]])
+    columns.insert(-3, _tensor(context)[: len(indices)].expand(steps, -1, -1))
     return Rollout(*columns)
 
 

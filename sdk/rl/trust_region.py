@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -49,25 +50,28 @@ def line_search(
     parameters: Sequence[nn.Parameter],
     step: Tensor,
     evaluate: Callable[[], tuple[float, float]],
+    start: tuple[float, float],
     *,
     max_kl: float,
     backtracks: int,
     ratio: float,
-) -> int | None:
+) -> tuple[int, tuple[float, float]]:
     """Shorten `step` by `ratio` until the surrogate grows and the divergence is at most `max_kl`; take it.
 
-    `evaluate` returns (surrogate, divergence) at the current parameters. Returns how often the step was shortened;
-    none when no length would do: then the parameters are as they were.
+    `evaluate` returns (surrogate, divergence) at the current parameters, `start` is what it would return before the
+    step. Lengths are skipped at which a divergence that grows with their square would still be too large. Returns how
+    often the step was shortened, and what was reached. Where `backtracks` lengths would not do, that is their number,
+    and the parameters are as they were.
     """
-    start = nn.utils.parameters_to_vector(parameters).detach().clone()
-    before, _ = evaluate()
-    for tried in range(backtracks):
-        nn.utils.vector_to_parameters(start + ratio**tried * step, parameters)
+    before, tried = nn.utils.parameters_to_vector(parameters).detach().clone(), 0
+    while tried < backtracks:
+        nn.utils.vector_to_parameters(before + ratio**tried * step, parameters)
         surrogate, kl = evaluate()
-        if surrogate > before and kl <= max_kl:
-            return tried
-    nn.utils.vector_to_parameters(start, parameters)
-    return None
+        if surrogate > start[0] and kl <= max_kl:
+            return tried, (surrogate, kl)
+        tried += max(1, int(math.log(max_kl / kl, ratio) / 2)) if max_kl < kl < math.inf else 1
+    nn.utils.vector_to_parameters(before, parameters)
+    return backtracks, start
 
 
 def flat_gradient(

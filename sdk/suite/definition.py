@@ -40,7 +40,9 @@ class Entry(Schema):
 
     algo: str | None = Field(default=None, description="the algorithm, where the entry goes by another name")
     bar: Bar | None = None
-    adapted: dict[int, float] = Field(default={}, description="least return of an episode after so many adaptations")
+    adapted: dict[int, float] = Field(
+        default={}, description="least return of an episode after so many adaptations; of a robot, least gap closed"
+    )
     reached: float | None = Field(default=None, description="least share of tasks that reach their goal in `attempts`")
     missed: float | None = Field(default=None, description="largest share: who does not explore must not get there")
     episodes: dict[int, float] = Field(default={}, description="least share of the gap an episode of a toy closes")

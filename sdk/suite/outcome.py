@@ -11,6 +11,7 @@ from domain_rand.schema import ConfigError, nearest
 from sdk.evaluate import Evaluation
 from sdk.results import Row, at_least, at_most, measured
 from sdk.statistics import Estimate, seeds_by_tasks_ci95
+from sdk.suite.adapted import Rounds
 from sdk.suite.curve import Point, first_at
 from sdk.suite.definition import Benchmark, Entry
 from sdk.toys.references.base import Known
@@ -19,11 +20,12 @@ from sdk.toys.references.base import known as known_of_toy
 
 @dataclass(frozen=True)
 class Trained:
-    """One training run's outcome: its last checkpoint on the held-out tasks, and how it got there."""
+    """One training run's outcome: its last checkpoint on the held-out tasks, the way there, its bundle's adaptation."""
 
     seed: int
     evaluation: Evaluation
     curve: list[Point]
+    rounds: Rounds | None = None
 
 
 def known(benchmark: Benchmark) -> dict[str, Known]:
@@ -96,7 +98,7 @@ def _episodes(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: 
     result, unit = [], "return of an episode"
     for k in range(episodes if episodes > 1 else 0):
         name, estimate = f"{benchmark.name}/{algo}/episode_{k + 1}", over_seeds(_of_episode(runs, k))
-        beside = {who: known.per_episode[k] for who, known in strategies.items() if len(known.per_episode) > k}
+        beside = {who: known.per_episode[k] for who, known in strategies.items() if len(known.per_episode) == episodes}
         share = benchmark.entry(algo).episodes.get(k + 1)
         if share is None:
             result.append(measured(name, estimate, unit, **beside))

@@ -20,6 +20,9 @@ SYSTEMS = (
     "Each method where it is recorded beside most others: steps of a run, and the mean return of its first attempts, "
     "or before and after its first adaptations. What is blank is not recorded."
 )
+ATTEMPTS = {"mean return": ("episode_", "adapted_"), "gap closed": ("gap_after_",)}
+"""Tables by episode or by adaptation, and the rows that they are made of."""
+
 COLUMNS = ("what", "source", "mean", "95 % interval", "share", "bar", "holds", "to the bar", "of a run")
 
 
@@ -80,9 +83,9 @@ def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
     for outcome in outcomes if benchmark.shows_paths else ():
         text = f"Paths of {outcome.algo} in held-out tasks, attempt by attempt, from dark to light"
         lines += [f"![{text}](images/benchmarks/{benchmark.name}_{outcome.algo}_paths.png)", ""]
-    attempts = list(_attempts(outcomes))
-    if attempts:
-        lines += [*_table(attempts[0], attempts[1:]), ""]
+    for about, prefixes in ATTEMPTS.items():
+        attempts = list(_attempts(outcomes, about, prefixes))
+        lines += [*_table(attempts[0], attempts[1:]), ""] if attempts else []
     for outcome in outcomes:
         result = outcome.result
         seeds = ", ".join(map(str, result.seeds))
@@ -135,18 +138,20 @@ def _spent(outcome: Outcome, steps: str, seconds: str) -> str:
     return f"{outcome.rows[steps].value / 1e6:.3g} M steps, {outcome.rows[seconds].value:.0f} s"
 
 
-def _attempts(outcomes: list[Outcome]) -> Iterator[list[str]]:
-    """Return the mean return by episode or by adaptation, of our algorithms and of what they are compared with.
+def _attempts(outcomes: list[Outcome], about: str, prefixes: tuple[str, ...]) -> Iterator[list[str]]:
+    """Return rows by episode or by adaptation, of our algorithms and of what they are compared with.
 
-    The head of the table comes first; nothing where a trial is one episode.
+    The head of the table comes first; nothing where no algorithm has such rows.
     """
-    parts = [{n: row for n, row in one.rows.items() if n.startswith(("episode_", "adapted_"))} for one in outcomes]
-    if not parts[0]:
+    parts = {o.algo: {n: row for n, row in o.rows.items() if n.startswith(prefixes)} for o in outcomes}
+    parts = {algo: rows for algo, rows in parts.items() if rows}
+    if not parts:
         return
-    yield ["mean return", *(name.replace("_", " ") for name in parts[0])]
-    for outcome, rows in zip(outcomes, parts, strict=True):
-        yield [f"**{outcome.algo}**", *(f"{row.value:.4g}" for row in rows.values())]
-    first = list(parts[0].values())
+    names = next(iter(parts.values()))
+    yield [about, *(name.replace("_", " ") for name in names)]
+    for algo, rows in parts.items():
+        yield [f"**{algo}**", *(f"{row.value:.4g}" for row in rows.values())]
+    first = list(names.values())
     for name in first[0].reference:
         yield [name, *(f"{row.reference[name]:.4g}" for row in first)]
 

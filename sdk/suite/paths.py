@@ -55,33 +55,37 @@ class Paths:
     context: np.ndarray
     elsewhere: np.ndarray
     """Contexts of other tasks."""
+    together: int = 1
+    """Attempts that are drawn in one panel: those between two adaptations."""
 
     @staticmethod
-    def of(toy: str, rollout: Rollout, episode_steps: int, elsewhere: np.ndarray) -> Paths:
+    def of(toy: str, rollout: Rollout, episode_steps: int, elsewhere: np.ndarray, together: int = 1) -> Paths:
         """Cut the trials of a rollout into attempts; the last place of each is where it truly ended."""
         started = rollout.obs[::episode_steps, None]
         places = np.concatenate([started, rollout.final_obs.unflatten(0, (-1, episode_steps))], axis=1)
         returns = rollout.reward.unflatten(0, (-1, episode_steps)).sum(1).T
-        return Paths(toy, places.transpose(2, 0, 1, 3), returns.numpy(), rollout.context[0].numpy(), elsewhere)
+        return Paths(
+            toy, places.transpose(2, 0, 1, 3), returns.numpy(), rollout.context[0].numpy(), elsewhere, together
+        )
 
 
-def walked(folder: Path) -> Paths:
-    """Play a few held-out trials with a run's last checkpoint, without exploration noise."""
+def walked(folder: Path, together: int = 1) -> Paths:
+    """Play a few held-out trials with a run's last checkpoint; only what will yet be adapted on is explored in."""
     config, policy, _ = load_policy(folder)
     assert config.toy is not None
     worlds = make_worlds(config, size=ELSEWHERE, seed=0, stream=HELD_OUT)
     assert isinstance(worlds, ToyTrials)
     _, elsewhere = worlds.begin(range(ELSEWHERE))
     rollout = collect_in_waves(worlds, policy, list(range(TASKS)), 0, HELD_OUT, explore=False)
-    return Paths.of(config.toy.name, rollout, worlds.episode_steps, elsewhere)
+    return Paths.of(config.toy.name, rollout, worlds.episode_steps, elsewhere, together)
 
 
 def draw_paths(path: Path, paths: Paths) -> None:
-    """Write the picture: a row for each task, a column for each attempt; a single attempt lays its tasks in a row.
+    """Write the picture: a row for each task, a column for each attempt, or for those between two adaptations.
 
-    Colour runs from the first step of an attempt (dark) to its last (light).
+    A single column lays its tasks in a row. Colour runs from the first step of an attempt (dark) to its last (light).
     """
-    tasks, attempts = paths.returns.shape
+    tasks, attempts = len(paths.returns), paths.returns.shape[1] // paths.together
     rows, columns = (1, tasks) if attempts == 1 else (tasks, attempts)
     size = (1.8 * columns, 1.95 * rows)
     figure, panels = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
@@ -89,7 +93,9 @@ def draw_paths(path: Path, paths: Paths) -> None:
     for axes, (task, attempt) in zip(panels.flat, np.ndindex(tasks, attempts), strict=True):
         _draw_one(axes, paths, task, attempt)
         axes.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
-        axes.set_title(f"task {task + 1}, attempt {attempt + 1}: {paths.returns[task, attempt]:.3g}", fontsize=7)
+        shown = slice(attempt * paths.together, (attempt + 1) * paths.together)
+        when = f"attempt {attempt + 1}" if paths.together == 1 else f"adapted {attempt} times"
+        axes.set_title(f"task {task + 1}, {when}: {paths.returns[task, shown].mean():.3g}", fontsize=7)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=90)
     plt.close(figure)
@@ -102,12 +108,14 @@ def _reach(paths: Paths) -> float:
 
 
 def _draw_one(axes: Axes, paths: Paths, task: int, attempt: int) -> None:
-    plane, places = PLANES[paths.toy], paths.places[task, attempt]
+    plane = PLANES[paths.toy]
     (goal,) = plane.goals(paths.context[task][None])
     axes.plot(*plane.goals(paths.elsewhere).T, ".", color="#d5d8dd", ms=3, zorder=0)
     axes.add_patch(plt.Circle(goal, plane.radius, color="#c43c4e", alpha=0.25, lw=0))
     axes.plot(*goal, "*", color="#c43c4e", ms=8)
     if plane.drifts:
         axes.quiver(*-goal, *paths.context[task], color="#2a6fb0", scale=4, width=0.015)
-    axes.plot(*places.T, color="#8a8f98", lw=0.6)
-    axes.scatter(places[:, 0], places[:, 1], c=np.arange(len(places)), cmap="viridis", s=5, zorder=2)
+    for places in paths.places[task, attempt * paths.together : (attempt + 1) * paths.together]:
+        x, y = places.T
+        axes.plot(x, y, color="#8a8f98", lw=0.6 / paths.together**0.5)
+        axes.scatter(x, y, c=np.arange(len(places)), cmap="viridis", s=5 / paths.together**0.5, zorder=2)

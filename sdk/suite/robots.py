@@ -19,6 +19,7 @@ from sdk.progress import bar
 from sdk.results import Row, at_least, measured, write_result
 from sdk.ship import export_run
 from sdk.statistics import seeds_by_tasks_gap_closed
+from sdk.suite.adapted import Rounds, gap_rows, phase_rows, round_rows
 from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
@@ -43,6 +44,12 @@ class Arm:
     def returns(self) -> np.ndarray:
         """Returns `[seeds, worlds]`."""
         return np.stack([run.evaluation.returns for run in self.runs])
+
+    @property
+    def per_episode(self) -> np.ndarray:
+        """Returns `[seeds, worlds, episodes]` of the episodes that all trials have."""
+        shown = min(run.evaluation.per_episode.shape[1] for run in self.runs)
+        return np.stack([run.evaluation.per_episode[:, :shown] for run in self.runs])
 
     @property
     def strategy(self) -> Known:
@@ -74,17 +81,28 @@ def rows(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
     floor, ceiling = arms[file.floor], arms[file.ceiling]
     levels = {"ceiling": ceiling.strategy.total, file.floor: floor.strategy.total}
     seeds = by_seed({run.seed: float(run.evaluation.returns.mean()) for run in runs})
-    episodes = [np.stack([run.evaluation.per_episode for run in runs])[:, :, k] for k in range(_shown(runs))]
     return [
         measured(f"{prefix}/total_return", over_seeds(arms[algo].returns), file.unit, **levels, **seeds),
         *_gap(benchmark, algo, arms),
         _success(benchmark, algo, arms),
-        *(
-            measured(f"{prefix}/episode_{k}", over_seeds(returns), "return of an episode")
-            for k, returns in enumerate(episodes, start=1)
-        ),
+        *_episodes(benchmark, algo, arms),
         *cost(prefix, runs),
     ]
+
+
+def _episodes(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
+    """Return what each episode earns; where arms adapt between episodes, the gap closed after each adaptation."""
+    file, prefix, played = benchmark.file, f"{benchmark.name}/{algo}", arms[algo].per_episode
+    every, bars = file.adapts_every, benchmark.entry(algo).adapted
+    if every is None:
+        return [
+            measured(f"{prefix}/episode_{k}", over_seeds(returns), "return of an episode")
+            for k, returns in enumerate(np.moveaxis(played, -1, 0), start=1)
+        ]
+    found = phase_rows(prefix, played, every)
+    if algo not in (file.floor, file.ceiling):
+        found += gap_rows(prefix, arms[file.floor].per_episode, played, arms[file.ceiling].per_episode, every, bars)
+    return found + round_rows(prefix, [run.rounds for run in arms[algo].runs if run.rounds])
 
 
 def _gap(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
@@ -106,26 +124,25 @@ def _success(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> Row:
     return at_least(name, share, unit, bar_.success, **seeds)
 
 
-def _shown(runs: list[Trained]) -> int:
-    return min(run.evaluation.per_episode.shape[1] for run in runs)
-
-
 def _arm(benchmark: Benchmark, algo: str, options: Options, console: Console) -> Arm:
     runs = []
     for seed in options.seeds:
-        evaluation = _played(benchmark, algo, options, seed, console)
+        evaluation, rounds = _played(benchmark, algo, options, seed, console)
         folder = options.run_folder(benchmark, algo, seed)
         keep(folder, evaluation)
-        runs.append(Trained(seed, evaluation, read_curve(folder)))
+        runs.append(Trained(seed, evaluation, read_curve(folder), rounds))
     return Arm(runs)
 
 
-def _played(benchmark: Benchmark, algo: str, options: Options, seed: int, console: Console) -> Evaluation:
+def _played(
+    benchmark: Benchmark, algo: str, options: Options, seed: int, console: Console
+) -> tuple[Evaluation, Rounds | None]:
     file, folder = benchmark.file, options.run_folder(benchmark, algo, seed)
     assert file.robot is not None
-    if not find_algorithm(benchmark.config(algo, seed).algo).deployable:
+    if not find_algorithm(benchmark.entry(algo).algo or algo).deployable:
         with bar(f"{algo}/seed {seed} in process", file.tasks, console) as report:
-            return evaluate_run(folder, file.tasks, seed=0, effect=file.effect, report=report)
+            return evaluate_run(folder, file.tasks, seed=0, effect=file.effect, report=report), None
     with console.status(f"exporting {algo}/seed {seed}, then driving {file.tasks} held-out worlds over UDP"):
-        export_run(folder, folder / "bundle", worlds=BUNDLE_WORLDS, overwrite=True)
-        return drive(folder / "bundle", HeldOut(file.robot, file.tasks, 0, file.effect, file.task)).evaluation
+        manifest = export_run(folder, folder / "bundle", worlds=BUNDLE_WORLDS, overwrite=True)
+        driven = drive(folder / "bundle", HeldOut(file.robot, file.tasks, 0, file.effect, file.task))
+        return driven.evaluation, Rounds.of(driven.report, manifest)

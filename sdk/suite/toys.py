@@ -40,7 +40,7 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
             walk = goal_beliefs(options.run_folder(benchmark, algo, options.seeds[0]))
             draw_beliefs(IMAGES / f"{benchmark.name}_beliefs.png", walk)
         for algo in algos if benchmark.shows_paths else ():
-            paths = walked(options.run_folder(benchmark, algo, options.seeds[0]))
+            paths = walked(options.run_folder(benchmark, algo, options.seeds[0]), benchmark.file.adapts_every or 1)
             draw_paths(IMAGES / f"{benchmark.name}_{algo}_paths.png", paths)
     return found
 

@@ -38,18 +38,18 @@ class TaskKeys:
     def __init__(self, seed: int, stream: str, tasks: np.ndarray) -> None:
         self._key, self._tasks = f"{seed}/{stream}", tasks.astype(np.uint64)[:, None]
 
-    def uniform(self, name: str, count: int, first: int = 0) -> np.ndarray:
-        """Return `[N, count]` uniform numbers in [0, 1), those at positions `first` and following."""
+    def uniform(self, name: str, count: int, first: int | np.ndarray = 0) -> np.ndarray:
+        """Return `[N, count]` uniform numbers in [0, 1), those at positions `first` (one, or `[N]`) and following."""
         root = hashlib.blake2b(f"{self._key}/{name}".encode(), digest_size=8).digest()
         state = _mix(_mix(self._tasks * _GOLDEN) ^ np.frombuffer(root, "<u8"))
-        position = np.arange(first + 1, first + count + 1, dtype=np.uint64)
+        position = np.asarray(first, dtype=np.uint64)[..., None] + np.arange(1, count + 1, dtype=np.uint64)
         return (_mix(state + position * _GOLDEN) >> np.uint64(11)) * 2.0**-53
 
-    def exponential(self, name: str, count: int, first: int = 0) -> np.ndarray:
+    def exponential(self, name: str, count: int, first: int | np.ndarray = 0) -> np.ndarray:
         """Return `[N, count]` exponential numbers of mean 1."""
         return -np.log1p(-self.uniform(name, count, first))
 
-    def normal(self, name: str, count: int, first: int = 0) -> np.ndarray:
+    def normal(self, name: str, count: int, first: int | np.ndarray = 0) -> np.ndarray:
         """Return `[N, count]` standard normal numbers (Box and Muller)."""
         pairs = self.uniform(name, 2 * count, 2 * first).reshape(-1, count, 2)
         return np.sqrt(-2 * np.log1p(-pairs[..., 0])) * np.cos(2 * np.pi * pairs[..., 1])
@@ -64,7 +64,8 @@ def _mix(x: np.ndarray) -> np.ndarray:
 class ToyTrials:
     """N trials of a family side by side; a family says what is drawn, shown and paid.
 
-    Task `i` follows from (seed, stream, i mod `settings.tasks`), its luck (rewards, starts) from (seed, stream, i).
+    Task `i` follows from (seed, stream, i mod `settings.tasks`), its luck (rewards, starts) from (seed, stream, i) and
+    from `now`, the step of the trial that each place is at: places may play different episodes of one trial.
     """
 
     obs_size: int
@@ -74,6 +75,7 @@ class ToyTrials:
     episode_steps: int
     discrete = False
     reads_reward = True
+    plays_abreast = True
     told_reward: np.ndarray | None = None
 
     def __init__(self, settings: ToySettings, size: int, *, seed: int, stream: str = "train") -> None:
@@ -84,12 +86,17 @@ class ToyTrials:
 
     def begin(self, indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         """Begin trial `indices[i]` in place i; returns observations `[N, obs]` and contexts `[N, context]`."""
-        trials = np.asarray(indices, dtype=np.int64)
+        return self.begin_abreast(indices, 1)
+
+    def begin_abreast(self, indices: Sequence[int], count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Begin `count` episodes of each trial at once: place r · N + i plays episodes r, count + r, … of the ith."""
+        trials = np.tile(np.asarray(indices, dtype=np.int64), count)
+        self._abreast, self._first = count, np.repeat(np.arange(count), len(indices))
         tasks = trials % self._settings.tasks if self._settings.tasks else trials
         self.luck = TaskKeys(self._seed, self._stream, trials)
         self.t = 0
         context = self.draw(TaskKeys(self._seed, self._stream, tasks))
-        self.start(0)
+        self.start(self._first)
         return self.obs().astype(np.float32), context.astype(np.float32)
 
     def step(self, action: np.ndarray) -> TrialStep:
@@ -100,12 +107,21 @@ class ToyTrials:
         final_obs = self.obs().astype(np.float32)
         over = self.t % self.episode_steps == 0
         if over:
-            self.start(self.t // self.episode_steps)
+            self.start(self._episode)
         ended = np.full(len(sent), over)
         obs = self.obs().astype(np.float32)
         never, paid = np.zeros_like(ended), reward.astype(np.float32)
         told = None if self.told_reward is None else self.told_reward.astype(np.float32)
         return TrialStep(obs, paid, never, ended, final_obs, ended, sent, success, told)
+
+    @property
+    def now(self) -> np.ndarray:
+        """Steps of its trial that lie before the next one of each place, `[N]`."""
+        return self._episode * self.episode_steps + self.t % self.episode_steps
+
+    @property
+    def _episode(self) -> np.ndarray:
+        return self.t // self.episode_steps * self._abreast + self._first
 
     def close(self) -> None:
         """Hold nothing, release nothing."""
@@ -114,8 +130,8 @@ class ToyTrials:
         """Draw the tasks and return their contexts `[N, context]`, around [−1, 1]."""
         raise NotImplementedError
 
-    def start(self, episode: int) -> None:
-        """Begin an episode of every trial; the one behind the last is begun too, and never played."""
+    def start(self, episode: np.ndarray) -> None:
+        """Begin episode `episode` `[N]` of every trial; the one behind the last is begun too, and never played."""
         raise NotImplementedError
 
     def obs(self) -> np.ndarray:

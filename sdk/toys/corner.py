@@ -42,7 +42,7 @@ class CornerTrials(ToyTrials):
         self.goal = CORNERS[(keys.uniform("goal", 1)[:, 0] * len(CORNERS)).astype(np.int64)]
         return self.goal / 2
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.pos = FURTHEST_START * (2 * self.luck.uniform("start", 2, 2 * episode) - 1)
 
     def obs(self) -> np.ndarray:

@@ -42,7 +42,7 @@ class GridTrials(ToyTrials):
         self.goal = GOALS[(keys.uniform("goal", 1)[:, 0] * len(GOALS)).astype(np.int64)]
         return self.goal / 2 - 1
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.cell = np.zeros_like(self.goal)
 
     def obs(self) -> np.ndarray:

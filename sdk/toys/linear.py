@@ -40,7 +40,7 @@ class LinearTrials(ToyTrials):
         self.first = 2 * keys.uniform("start", 2) - 1
         return self.first
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.state = self.first.copy()
 
     def obs(self) -> np.ndarray:
@@ -48,7 +48,7 @@ class LinearTrials(ToyTrials):
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         system, before, command = self.system, self.state, REACH * sent
-        noise = system.noise * self.luck.normal("noise", 2, first=2 * self.t)
+        noise = system.noise * self.luck.normal("noise", 2, first=2 * self.now)
         self.state = before @ system.A.T + command @ system.B.T + noise
         cost = ((before @ system.Q) * before).sum(-1) + ((command @ system.R) * command).sum(-1)
         return -cost, np.linalg.norm(self.state, axis=-1) <= NEAR

@@ -33,6 +33,7 @@ class NavigationSettings(ToySettings):
 
     episodes: int = Field(default=1, ge=1)
     clusters: int = Field(default=1, ge=1, description="clusters that goals come from; 1: the whole square")
+    beyond: bool = Field(default=False, description="instead of the square: around it, out to twice as far")
 
 
 class NavigationTrials(ToyTrials):
@@ -42,13 +43,16 @@ class NavigationTrials(ToyTrials):
     episode_steps = 100
 
     def __init__(self, settings: NavigationSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        self.episodes, self.clusters = settings.episodes, settings.clusters
+        self.episodes, self.clusters, self._beyond = settings.episodes, settings.clusters, settings.beyond
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         side = 2 * keys.uniform("goal", 2) - 1
         self.centre = np.zeros_like(side)
-        if self.clusters == 1:
+        if self._beyond:
+            furthest = np.abs(side).max(-1, keepdims=True)
+            side = side / furthest * np.sqrt(1 + 3 * furthest**2)
+        if self.clusters == 1 or self._beyond:
             self.goal = FURTHEST * side
             return side
         angle = 2 * np.pi * np.floor(self.clusters * keys.uniform("cluster", 1)[:, 0]) / self.clusters
@@ -56,7 +60,7 @@ class NavigationTrials(ToyTrials):
         self.goal = self.centre + SPREAD * side
         return self.goal / FURTHEST
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.pos = np.zeros_like(self.goal)
         self.arrived = np.zeros(len(self.goal), dtype=bool)
 

@@ -79,7 +79,7 @@ class PointTrials(ToyTrials):
         self.goal = on_arc(np.pi * u[:, 0]) if self.variant.sparse else 2 * u - 1
         return self.goal
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         if self.variant.start is None:
             self.pos = np.zeros_like(self.goal)
             return

@@ -67,7 +67,7 @@ class TabularTrials(ToyTrials):
         flat = self.mean_reward.reshape(len(weight), -1), self.transition.reshape(len(weight), -1)
         return np.concatenate([flat[0] - 1, STATES * flat[1] - 1], -1)
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.state = np.zeros(len(self.mean_reward), dtype=np.int64)
 
     def obs(self) -> np.ndarray:
@@ -75,9 +75,9 @@ class TabularTrials(ToyTrials):
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         here = np.arange(len(sent)), self.state, sent.argmax(-1)
-        reward = self.mean_reward[here] + self._noise[:, self.t]
+        reward = self.mean_reward[here] + self._noise[here[0], self.now]
         self.told_reward = reward if self._regret else None
-        passed = self.transition[here].cumsum(-1) < self._fate[:, self.t, None]
+        passed = self.transition[here].cumsum(-1) < self._fate[here[0], self.now, None]
         self.state = np.minimum(passed.sum(-1), STATES - 1)  # rounding may leave the last sum below 1
         paid = self._advantage[(self.t % STEPS, *here)] if self._regret else reward
         return paid, reward > 1

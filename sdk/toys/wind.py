@@ -43,7 +43,7 @@ class WindTrials(ToyTrials):
         self.wind = STRONGEST * side
         return side
 
-    def start(self, episode: int) -> None:
+    def start(self, episode: np.ndarray) -> None:
         self.pos = np.zeros_like(self.wind)
 
     def obs(self) -> np.ndarray:

@@ -121,6 +121,33 @@ def test_the_mean_over_steps_that_count() -> None:
     assert masked_mean(torch.tensor([[1.0, 5.0], [3.0, 5.0]]), mask).tolist() == [2.0, 0.0]
 
 
+def test_against_a_level_a_single_step_says_whether_it_paid() -> None:
+    of = learner(reward_level=0.25)
+    (batch, *_) = batches(rollout(of), 1, 1)
+    by_hand = torch.zeros_like(batch.reward)
+    for t in reversed(range(len(by_hand))):
+        ahead = by_hand[t + 1] if t + 1 < len(by_hand) else torch.zeros(6)
+        by_hand[t] = batch.mask[t] * (batch.reward[t] - 0.25 + 0.9 * ahead)
+    torch.testing.assert_close(of.policy.advantages(batch), by_hand)
+    first = batch._replace(mask=batch.mask * (batch.time == 0))
+    assert (of.policy.advantages(first)[0] - (first.reward[0] - 0.25)).abs().max() < 1e-6
+    assert learner().policy.advantages(first).abs().max() < 1e-3  # the baseline explains a single step away
+
+
+def test_batches_before_the_last_count_as_much_as_they_are_given() -> None:
+    objectives, seen = {}, rollout(learner(), 12)
+    for weight in (0.0, 0.5, 1.0):
+        of = learner(early_weight=weight)
+        objectives[weight] = torch.autograd.grad(of.objective(trials_of(of, seen))[0], of.parameters)
+    none, half, whole = (torch.cat([g.flatten() for g in gradient]) for gradient in objectives.values())
+    torch.testing.assert_close(half - none, 0.5 * (whole - none))
+    (first, *_), of = batches(seen, 1, 1), learner()
+    advantage = of.policy.advantages(first)
+    likelier = masked_mean(of.policy.actions(first, of.policy.blank(12)).log_prob(first.action) * advantage, first.mask)
+    by_hand = torch.autograd.grad(likelier.mean(), of.parameters)
+    torch.testing.assert_close(whole - none, torch.cat([g.flatten() for g in by_hand]), rtol=1e-4, atol=1e-6)
+
+
 def test_later_steps_may_be_shorter() -> None:
     of, timid = learner(), learner(later_share=0.25)
     (batch, *_) = batches(rollout(of), 1, 1)

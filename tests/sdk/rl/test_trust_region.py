@@ -40,17 +40,16 @@ def test_the_longest_step_spends_the_divergence_there_is() -> None:
     torch.testing.assert_close(step / step.norm(), nn.functional.normalize(torch.linalg.solve(matrix, gradient), dim=0))
 
 
-def searched(step: float, max_kl: float) -> tuple[float, int | None]:
+def searched(step: float, max_kl: float) -> tuple[float, int]:
     """Climb −(x − 1)² from 0, where moving by x diverges by ½x²."""
     x = nn.Parameter(torch.zeros(1))
-    tried = line_search(
-        [x],
-        torch.tensor([step]),
-        lambda: (-float((x.detach() - 1) ** 2), 0.5 * float(x.detach() ** 2)),
-        max_kl=max_kl,
-        backtracks=10,
-        ratio=0.5,
-    )
+
+    def evaluate() -> tuple[float, float]:
+        return -float((x.detach() - 1) ** 2), 0.5 * float(x.detach() ** 2)
+
+    limits = {"max_kl": max_kl, "backtracks": 10, "ratio": 0.5}
+    tried, reached = line_search([x], torch.tensor([step]), evaluate, evaluate(), **limits)  # type: ignore[arg-type]
+    assert reached == evaluate()
     return float(x), tried
 
 
@@ -60,5 +59,16 @@ def test_a_step_is_shortened_until_it_gains_within_the_bound() -> None:
     assert searched(1.0, max_kl=0.04) == (0.25, 2)  # 1 and ½ diverge too far
 
 
+def test_lengths_whose_divergence_is_foretold_to_be_too_large_are_not_tried() -> None:
+    x, tried = nn.Parameter(torch.zeros(1)), []
+
+    def evaluate() -> tuple[float, float]:
+        tried.append(float(x.detach()))
+        return tried[-1], 0.5 * tried[-1] ** 2
+
+    found, _ = line_search([x], torch.ones(1), evaluate, (0.0, 0.0), max_kl=0.5 / 4**3, backtracks=10, ratio=0.5)
+    assert (found, tried) == (3, [1.0, 0.125])
+
+
 def test_where_no_step_gains_the_parameters_stay() -> None:
-    assert searched(-1.0, max_kl=10.0) == (0.0, None)
+    assert searched(-1.0, max_kl=10.0) == (0.0, 10)

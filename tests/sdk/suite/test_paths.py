@@ -75,6 +75,18 @@ def test_goals_are_those_of_the_worlds(toy: str) -> None:
     np.testing.assert_allclose(PLANES[toy].goals(context), worlds.goal, atol=1e-6)  # type: ignore[attr-defined]
 
 
+def test_attempts_between_two_adaptations_share_a_panel(tmp_path: Path) -> None:
+    worlds = make_toy("corner", {"episodes": 6}, size=TASKS, seed=0, stream="held_out")
+    rollout = played(worlds)
+    sizes = {}
+    for together in (1, 3):
+        paths = Paths.of("corner", rollout, worlds.episode_steps, rollout.context[0].numpy(), together)
+        draw_paths(tmp_path / f"{together}.png", paths)
+        sizes[together] = matplotlib.image.imread(tmp_path / f"{together}.png").shape
+    assert sizes[1][0] == sizes[3][0]
+    assert sizes[1][1] == 3 * sizes[3][1]
+
+
 TINY = """
 title: Tiny
 paper: none

@@ -54,6 +54,15 @@ def test_in_ten_pulls_the_index_policy_is_hardly_below_the_optimum_and_nothing_i
     assert known["random"].total == pytest.approx(5.0, abs=0.05)
 
 
+def test_pull_by_pull_is_the_same_trial_with_an_episode_for_each_pull() -> None:
+    whole, cut = (BanditTrials(BanditSettings(pull_by_pull=cut), 500, seed=0) for cut in (False, True))
+    assert (cut.episodes, cut.episode_steps, cut.trial_steps) == (10, 1, whole.trial_steps)
+    one, other = (play(worlds, Random(0), range(500)) for worlds in (whole, cut))
+    assert other.shape == (500, 10)
+    assert np.array_equal(one[:, 0], other.sum(1))
+    assert other.std(0).min() > 0.4
+
+
 def test_a_player_that_counts_the_wrong_way_round_falls_below_chance() -> None:
     class Contrary(Thompson):
         def score(self) -> np.ndarray:

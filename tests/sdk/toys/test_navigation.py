@@ -33,6 +33,17 @@ def test_the_place_that_three_distances_mean_by_hand() -> None:
     np.testing.assert_allclose(located(*squares), goal, atol=1e-12)
 
 
+def test_goals_beyond_the_square_are_uniform_out_to_twice_as_far() -> None:
+    worlds = NavigationTrials(NavigationSettings(beyond=True), 40_000, seed=0)
+    _, context = worlds.begin(range(40_000))
+    np.testing.assert_allclose(worlds.goal, FURTHEST * context, atol=1e-7)
+    furthest = np.abs(worlds.goal).max(-1)
+    assert furthest.min() >= FURTHEST
+    assert furthest.max() <= 2 * FURTHEST
+    inner = (furthest < 1.5 * FURTHEST).mean()  # (1.5² − 1) / (2² − 1) of the area
+    assert inner == pytest.approx(1.25 / 3, abs=4 / 40_000**0.5)
+
+
 def test_a_step_by_hand() -> None:
     worlds = NavigationTrials(NavigationSettings(), 2, seed=0)
     worlds.begin(range(2))
