@@ -82,18 +82,22 @@ def test_every_algorithm_trains_on_continuous_and_discrete_toys(algo: str, toy: 
     assert (policy.log_std is None) is (toy == "bandit")
 
 
-@pytest.mark.parametrize(("toy", "refused"), [("wind", "reports none"), ("bandit", "take 3 episodes")])
-@pytest.mark.parametrize("algo", list(filter(adapts_between_episodes, algorithm_names())))
-def test_what_adapts_between_episodes_by_their_rewards_needs_both(
-    algo: str, toy: str, refused: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ConfigError, match=refused):
+BETWEEN = list(filter(adapts_between_episodes, algorithm_names()))
+REFUSED = {"wind": "reports none", "bandit": "take 3 episodes"}
+
+
+@pytest.mark.parametrize(
+    ("algo", "toy"), [(a, t) for a in BETWEEN for t in REFUSED if t == "wind" or a in with_discrete_actions()]
+)
+def test_what_adapts_between_episodes_by_their_rewards_needs_both(algo: str, toy: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=REFUSED[toy]):
         train(resolve_config(algo, None, [*TINY, "steps=200", f"toy.name={toy}"]), tmp_path / "run")
 
 
-@pytest.mark.parametrize("algo", list(filter(adapts_between_episodes, algorithm_names())))
+@pytest.mark.parametrize("algo", BETWEEN)
 def test_what_adapts_between_episodes_trains_on_continuous_and_discrete_toys(algo: str, tmp_path: Path) -> None:
-    for toy, discrete in (("tabular_mdp", True), ("navigation", False)):
+    both = (("tabular_mdp", True), ("navigation", False))
+    for toy, discrete in both if algo in with_discrete_actions() else both[1:]:
         episodes = [f"toy.name={toy}", "toy.settings.episodes=3"]
         policy = train(resolve_config(algo, None, [*TINY, "trials=2", "steps=1", *episodes]), tmp_path / toy)
         assert set(policy.inputs) <= {"obs", "episode_start"}  # rewards are for adapting, not for acting
