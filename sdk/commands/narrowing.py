@@ -74,5 +74,5 @@ def _print(facts: dict[str, Any]) -> None:
         if "parameters" in one:
             columns = ("parameter", "unit", "mean", "sd", "low", "high", "prior")
             rows = [{key: row[key] for key in columns} for row in one["parameters"]]
-            table(f"what was known after visit {one['round']}", rows)
+            table(f"what was known after visit {one['round']}{'' if one['believed'] else ', not believed'}", rows)
     say(f"{facts['episodes']} episodes on the machine. Bundle: {facts['bundle']}, picture: {facts['picture']}")

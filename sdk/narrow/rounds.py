@@ -7,6 +7,8 @@
 
 The target is a twin: a process of its own with hidden parameters. Every stage leaves a file and is not done twice, so
 that a loop may be stopped and started again. The prior is the robot's own in every round: its support is never left.
+A posterior that foretells the recordings' other parts no better than the prior's middle, or than no motion, is not
+believed: the next round trains in the robot's own worlds.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ def _round(number: int, settings: NarrowSettings, folder: Path, console: Console
     here = _of(folder, number)
     here.mkdir(exist_ok=True)
     start = time.monotonic()
-    worlds = settings.robot if number == 1 else _posterior_of(_of(folder, number - 1))["robot_folder"]
+    worlds = settings.robot if number == 1 else _posterior_of(_of(folder, number - 1))["worlds"]
     _trained(number, settings, here, worlds, console)
     visit = _visited(settings, here, console)
     facts = {"round": number, "worlds": worlds, **visit, "seconds": round(time.monotonic() - start, 1)}
@@ -99,16 +101,28 @@ def _visited(settings: NarrowSettings, here: Path, console: Console) -> dict[str
 
 
 def _narrowed(number: int, settings: NarrowSettings, folder: Path, console: Console) -> dict[str, Any]:
-    """Narrow the robot's own prior by every recording so far."""
+    """Narrow the robot's own prior by every recording so far, if that can be believed."""
     here = _of(folder, number)
-    if (here / POSTERIOR).is_file():
-        return {"parameters": _posterior_of(here)["parameters"]}
-    logs = [_of(folder, past) / RECORDING for past in range(1, number + 1)]
-    with stages_bar(f"{here.name}: identify", console) as report:
-        found = identify(task_of(settings.robot, logs), settings.identify, report)
-    facts = write(found, settings.robot, here / "posterior.yaml", here / "worlds")
-    write_atomic(here / POSTERIOR, json.dumps(facts).encode())
-    return {"parameters": facts["parameters"]}
+    if not (here / POSTERIOR).is_file():
+        logs = [_of(folder, past) / RECORDING for past in range(1, number + 1)]
+        with stages_bar(f"{here.name}: identify", console) as report:
+            found = identify(task_of(settings.robot, logs), settings.identify, report)
+        facts = write(found, settings.robot, here / "posterior.yaml", here / "worlds")
+        worlds = facts["robot_folder"] if believed(facts["validation"]) else settings.robot
+        write_atomic(here / POSTERIOR, json.dumps({**facts, "worlds": worlds}).encode())
+    kept = _posterior_of(here)
+    if kept["worlds"] == settings.robot:
+        console.print(
+            f"{here.name}: the posterior foretells no better than the prior's middle or no motion at all, and is not "
+            "believed; more episodes, or identify.segments and identify.particles, may help"
+        )
+    return {name: kept[name] for name in ("parameters", "validation")} | {"believed": kept["worlds"] != settings.robot}
+
+
+def believed(validation: dict[str, Any]) -> bool:
+    """Return whether a posterior foretells what it did not learn from better than knowing nothing does, all joints."""
+    knowing_nothing = zip(validation["nominal"], validation["no_motion"], strict=True)
+    return all(ours < min(both) for ours, both in zip(validation["rmse"], knowing_nothing, strict=True))
 
 
 def _posterior_of(here: Path) -> dict[str, Any]:

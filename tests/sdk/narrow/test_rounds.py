@@ -38,7 +38,13 @@ def test_later_rounds_go_on_with_the_last_run_on_other_worlds() -> None:
 
 
 @pytest.fixture
-def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def foretold() -> dict[str, list[float]]:
+    """How far posterior, prior and no motion were off, by joint."""
+    return {"rmse": [0.1], "nominal": [0.2], "no_motion": [0.3]}
+
+
+@pytest.fixture
+def stages(monkeypatch: pytest.MonkeyPatch, foretold: dict[str, list[float]]) -> list[str]:
     """Stages that leave their files and nothing else, and the order they were done in."""
     done: list[str] = []
 
@@ -57,7 +63,7 @@ def stages(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def written(found: Any, robot: str, to: Path, train_in: Path) -> dict[str, Any]:
         row = {"parameter": "a", "unit": "1", "mean": 1.0, "sd": 0.1, "low": 0.9, "high": 1.1, "prior": [0.0, 2.0]}
-        return {"parameters": [row], "robot_folder": str(train_in / robot)}
+        return {"parameters": [row], "robot_folder": str(train_in / robot), "validation": dict(foretold)}
 
     def trained(jobs: dict[str, Any], console: Console) -> None:
         done.extend(f"train {job.config.robot}" for job in jobs.values())
@@ -86,6 +92,15 @@ def test_rounds_follow_one_another_and_the_last_narrows_nothing(stages: list[str
     assert (tmp_path / "narrow.png").stat().st_size > 5000
 
 
+def test_a_posterior_that_foretells_no_better_than_nothing_narrows_nothing(
+    stages: list[str], foretold: dict[str, list[float]], tmp_path: Path
+) -> None:
+    foretold |= {"rmse": [0.1, 0.25], "nominal": [0.2, 0.3], "no_motion": [0.3, 0.2]}
+    facts = narrow(NarrowSettings(episodes=6), tmp_path, QUIET)
+    assert [stage for stage in stages if stage.startswith("train")] == ["train servo_arm"] * 2
+    assert facts["rounds"][0]["believed"] is False
+
+
 def test_a_loop_that_was_stopped_visits_nobody_twice(stages: list[str], tmp_path: Path) -> None:
     settings = NarrowSettings(episodes=6)
     narrow(settings, tmp_path, QUIET)
@@ -106,11 +121,12 @@ def test_a_tiny_loop_for_real(tmp_path: Path) -> None:
     assert (first / RECORDING).is_file()
     assert (second / BUNDLE).exists()
     assert not (second / POSTERIOR).exists()
-    worlds = load_robot(str(first / "worlds/servo_arm"))[1]
+    worlds = load_robot(str(first / "worlds/servo_arm"))[1]  # whether or not they are believed
     prior = load_robot("servo_arm")[1]
     assert worlds == Randomization.load(first / "posterior.yaml")
     for row in facts["rounds"][0]["parameters"]:
         own = worlds.parameters[row["parameter"]].draw.support
         low, high = prior.parameters[row["parameter"]].draw.support
         assert low <= own[0] <= own[1] <= high
-    assert facts["rounds"][1]["worlds"] == str(first / "worlds/servo_arm")
+    narrowed = str(first / "worlds/servo_arm") if facts["rounds"][0]["believed"] else "servo_arm"
+    assert facts["rounds"][1]["worlds"] == narrowed
