@@ -24,6 +24,7 @@ def inspect(bundle: Bundle) -> dict[str, Any]:
         "joints": _joints(m),
         "signals": [signal.model_dump(mode="json", exclude_none=True) for signal in m.contract.signals],
         "carry": [{"name": c.name, "shape": list(c.shape), "reset": c.reset, "initial": _initial(c)} for c in m.carry],
+        "encoder_every": m.encoder_every,
         "parity": m.parity.plain(),
         "evaluation": [row.plain() for row in m.evaluation],
         "seeds": list(m.seeds),

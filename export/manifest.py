@@ -164,6 +164,9 @@ class Manifest(Schema):
     certificate: Certificate | None = None
     monitor: MonitorSpec | None = None
     adaptation: AdaptationSpec | None = None
+    encoder_every: int | None = Field(
+        default=None, ge=1, description="steps between two inferences, held in the carry in between; none: at each step"
+    )
     files: dict[str, str] = Field(default={}, description="SHA-256 of every other file of the bundle, by name")
 
     @model_validator(mode="after")

@@ -28,12 +28,13 @@ def model_card(manifest: Manifest) -> str:
 
 
 def _head(m: Manifest) -> str:
+    encoder = f", one inference every {m.encoder_every * m.control_dt:g} s" if m.encoder_every else ""
     memory = ", ".join(f"`{c.name}` {list(c.shape)}, back to its initial value every {c.reset}" for c in m.carry)
     return (
         f"# {m.algorithm} for {m.contract.robot}: {m.task}\n\n"
         f"A policy trained with **{m.algorithm}** on simulated worlds of the robot **{m.contract.robot}**, "
         f"task **{m.task}**, exported on {m.created} by {m.producer}.\n\n"
-        f"Reads: {', '.join(m.step_inputs)}. Memory: {memory or 'none'}. One step every {m.control_dt:g} s."
+        f"Reads: {', '.join(m.step_inputs)}. Memory: {memory or 'none'}. One step every {m.control_dt:g} s{encoder}."
     )
 
 

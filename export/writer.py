@@ -69,6 +69,7 @@ def export_policy(
         seeds=tuple(seeds),
         provenance=dict(provenance),
         adaptation=adaptation[0] if adaptation else None,
+        encoder_every=getattr(policy, "encoder_every", None),
     )
     files = {STEP_GRAPH: with_metadata(model, manifest.graph_metadata), MODEL_CARD: model_card(manifest).encode()}
     if adaptation:

@@ -51,6 +51,11 @@ class ExtrinsicsPolicy(nn.Module):
         if not settings.adapt:
             self.inputs, self.carry_spec = ("obs", "last_action"), ()
 
+    @property
+    def encoder_every(self) -> int | None:
+        """Control steps between two inferences; none where nothing is inferred."""
+        return self.every if self.adapts else None
+
     def initial_carry(self, size: int) -> Carry:
         """Return the memory of `size` trials that have not begun."""
         return tuple(torch.from_numpy(s.start()).expand(size, *s.shape) for s in self.carry_spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
 from export.bundle import STEP_GRAPH, read_bundle
+from export.runtime.policy import Policy
 from sdk.algos.base import Sizes
 from sdk.nn.extrinsics import ExtrinsicsPolicy
 from sdk.nn.history import HistoryEncoder, windows_at
@@ -227,3 +229,18 @@ def test_what_leaves_holds_no_number_of_the_privileged_encoder(tmp_path: Path) -
 
     assert all(there(weight) for weight in leaving)
     assert not any(there(weight) for weight in private if weight.dim() > 1)
+
+
+@pytest.mark.slow
+def test_a_bundle_infers_at_the_rate_that_its_manifest_says(tmp_path: Path) -> None:
+    train(tiny("rma", "method.every=4", "method.phase_two=0.5", "method.updates=2"), tmp_path / "run")
+    export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
+    policy = Policy.load(tmp_path / "bundle")
+    assert policy.manifest.encoder_every == 4
+    rng, inferred = np.random.default_rng(0), []
+    for step in range(12):
+        signals = {s.name: rng.normal(0, 0.1, s.size).tolist() for s in policy.contract.signals}
+        policy.step(signals, episode_start=step == 0)
+        inferred.append(policy.memory["latent"].copy())
+    changed = [not np.array_equal(a, b) for a, b in itertools.pairwise(inferred)]
+    assert [step + 1 for step, moved in enumerate(changed) if moved] == [4, 8]
