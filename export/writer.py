@@ -71,13 +71,20 @@ def export_policy(
         adaptation=adaptation[0] if adaptation else None,
         encoder_every=getattr(policy, "encoder_every", None),
     )
+    files = _files(policy, manifest, model, trace, adaptation)
+    _require_reproduced(Bundle(manifest, files, str(destination)))
+    return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
+
+
+def _files(
+    policy: Any, manifest: Manifest, model: bytes, trace: Trace, adaptation: tuple[AdaptationSpec, bytes] | None
+) -> dict[str, bytes]:
+    """Return the bundle's files beside its manifest."""
     files = {STEP_GRAPH: with_metadata(model, manifest.graph_metadata), MODEL_CARD: model_card(manifest).encode()}
     if adaptation:
         files[ADAPT_GRAPH] = adaptation[1]
-        trace = {**trace, **golden_adaptation(policy, contract.obs_size)}
-    files[GOLDEN] = golden_bytes(trace)
-    _require_reproduced(Bundle(manifest, files, str(destination)))
-    return write_bundle(destination, manifest, files, overwrite=overwrite).manifest
+        trace = {**trace, **golden_adaptation(policy, manifest.contract.obs_size)}
+    return {**files, GOLDEN: golden_bytes(trace)}
 
 
 def _require_reproduced(bundle: Bundle) -> None:
