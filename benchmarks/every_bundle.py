@@ -49,10 +49,10 @@ def adapts_by_reward(algo: str) -> bool:
 
 
 def subject(algo: str) -> tuple[str, ...]:
-    """Return the robot and task to train on: one with a goal, one with a reward to report, or the servo arm."""
+    """Return the robot and task to train on: one with a goal, or the servo arm, which may report its reward."""
     if algo == "her":
         return "robot=panda", "task=reach_sparse"
-    return ("robot=husky", "task=find_goal") if adapts_by_reward(algo) else ("robot=servo_arm",)
+    return "robot=servo_arm", f"task={'track_rewarded' if adapts_by_reward(algo) else 'track_target'}"
 
 
 def half_and_half(algo: str) -> tuple[str, ...]:
