@@ -21,6 +21,7 @@ through g itself (as in Andrychowicz 2016, which drops that too). Updates are sh
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,8 +43,8 @@ from sdk.rl.rollout import Carry
 if TYPE_CHECKING:
     from sdk.config import TrainConfig
 
-SMALLEST = 1e-8
-"""Gradients below this, per weight, look alike."""
+SCALE = 7.0
+"""Appendix A's p. Gradients below e⁻⁷ are read as they are: rounding alone may decide their logarithm and sign."""
 
 
 class LearnedOptimizerConfig(MetaConfig):
@@ -53,10 +54,14 @@ class LearnedOptimizerConfig(MetaConfig):
 
 
 def features(gradient: Tensor, reward: Tensor) -> Tensor:
-    """Return what the rule reads for each weight `[N, P, 3]`, of gradients `[N, P]` and mean rewards `[N]`."""
-    size = gradient.abs().clamp(min=SMALLEST).log() / 10
+    """Return what the rule reads for each weight `[N, P, 3]`, of gradients `[N, P]` and mean rewards `[N]`.
+
+    (log |g| / p, sign g) where |g| ≥ e⁻ᵖ, otherwise (−1, eᵖ g): continuous (Andrychowicz 2016, appendix A).
+    """
+    size = gradient.abs().clamp(min=math.exp(-SCALE)).log() / SCALE
+    direction = (math.exp(SCALE) * gradient).clamp(-1, 1)
     told = squeezed(reward)[:, None].expand_as(gradient)
-    return torch.stack([size, gradient.sign(), told], -1).detach()
+    return torch.stack([size, direction, told], -1).detach()
 
 
 class LearnedRule(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -55,7 +56,17 @@ def test_what_it_reads_is_not_differentiated_and_is_finite_without_a_gradient() 
     x = features(slope, torch.zeros(1))
     assert not x.requires_grad
     assert torch.isfinite(x).all()
-    assert x[0, :, 1].tolist() == [0, 1, -1]
+    assert x[0, 0, :2].tolist() == pytest.approx([-1, 0])
+    assert x[0, 2, :2].tolist() == pytest.approx([math.log(2) / 7, -1])
+
+
+def test_what_it_reads_changes_little_by_rounding_alone() -> None:
+    """Sign and logarithm of a gradient that is nothing but rounding would be anything."""
+    slope = 1e-3 * torch.randn(1, 1000, generator=torch.Generator().manual_seed(0))
+    slope[0, :500] = 0
+    other = slope + 1e-9 * torch.randn(1, 1000, generator=torch.Generator().manual_seed(1))
+    apart = (features(slope, torch.zeros(1)) - features(other, torch.zeros(1))).abs().max()
+    assert apart < 1e-5
 
 
 def test_the_second_update_depends_on_the_first_gradient() -> None:
