@@ -52,4 +52,4 @@ def test_every_algorithm_that_leaves_is_trained_where_it_can() -> None:
     assert "oracle" not in deployable()
     for algo in deployable():
         config = brief(algo)
-        assert (config.robot == "husky") is adapts_by_reward(algo)
+        assert (config.task == "track_rewarded") is adapts_by_reward(algo)
