@@ -20,19 +20,18 @@ from typing import Any
 
 from rich.console import Console
 
-from domain_rand.schema import ConfigError
 from sdk.checkpoint import write_atomic
 from sdk.config import resolve_config
 from sdk.identify.files import task_of, write
 from sdk.identify.run import identify
 from sdk.narrow.picture import draw
-from sdk.narrow.settings import NarrowSettings
+from sdk.narrow.settings import NarrowSettings, keep
 from sdk.progress import stages_bar
 from sdk.ship import export_run
 from sdk.suite.training import Job, train_side_by_side
 from sdk.through_twin import HeldOut, drive
 
-SETTINGS, SUMMARY, PICTURE = "settings.yaml", "summary.json", "narrow.png"
+SUMMARY, PICTURE = "summary.json", "narrow.png"
 RECORDING, VISIT, BUNDLE, POSTERIOR = "visit.npz", "visit.json", "bundle.zip", "posterior.json"
 
 
@@ -42,7 +41,7 @@ def narrow(settings: NarrowSettings, folder: Path, console: Console) -> dict[str
     Raises `ConfigError` for a budget below one trial, and for a folder that holds a loop with other settings.
     """
     visits = settings.visits
-    _keep(settings, folder)
+    keep(settings, folder, "loop")
     rounds = []
     for number in range(1, visits + 1):
         rounds.append(_round(number, settings, folder, console, last=number == visits))
@@ -55,14 +54,6 @@ def narrow(settings: NarrowSettings, folder: Path, console: Console) -> dict[str
 
 def _of(folder: Path, number: int) -> Path:
     return folder / f"round_{number}"
-
-
-def _keep(settings: NarrowSettings, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / SETTINGS
-    if kept.is_file() and NarrowSettings.load(kept) != settings:
-        raise ConfigError(f"{folder} holds a loop with other settings; choose another folder with --to")
-    write_atomic(kept, settings.to_yaml().encode())
 
 
 def _round(number: int, settings: NarrowSettings, folder: Path, console: Console, last: bool) -> dict[str, Any]:

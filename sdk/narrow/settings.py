@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import Field
 
 from domain_rand.schema import ConfigError, Schema
 from robots.spec import load_robot
+from sdk.checkpoint import write_atomic
 from sdk.identify.settings import Settings
 
 
@@ -42,3 +45,12 @@ class NarrowSettings(Schema):
         fixed = [f"robot={robot}", f"seed={self.seed}", f"ppo.worst={self.worst}"]
         fixed += [] if self.task is None else [f"task={self.task}"]
         return [*fixed, *self.train, *([] if before is None else [f"start_from={before}", *self.again])]
+
+
+def keep(settings: Schema, folder: Path, what: str) -> None:
+    """Write the settings of `what` into its folder; raises `ConfigError` where others are kept already."""
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "settings.yaml"
+    if kept.is_file() and type(settings).load(kept) != settings:
+        raise ConfigError(f"{folder} holds a {what} with other settings; choose another folder with --to")
+    write_atomic(kept, settings.to_yaml().encode())

@@ -29,19 +29,20 @@ from domain_rand.curriculum import Adr, AdrSettings, Boundary, Range, Ranges, en
 from domain_rand.distributions import Choice
 from domain_rand.randomizer import Randomization
 from domain_rand.ranks import between
-from domain_rand.schema import ConfigError, Schema
+from domain_rand.schema import Schema
 from robots.simulated import SimulatedRobot
 from robots.spec import load_robot
 from sdk.checkpoint import write_atomic
 from sdk.config import resolve_config
 from sdk.evaluate import evaluate_run
 from sdk.identify.files import narrowed_robot
+from sdk.narrow.settings import keep
 from sdk.suite.training import Job, train_side_by_side
 
 Play = Callable[[Boundary, Randomization], Sequence[float]]
 """From worlds that lie on a boundary to what each comes to after adaptation."""
 
-SETTINGS, STATE, SUMMARY = "settings.yaml", "ranges.json", "summary.json"
+STATE, SUMMARY = "ranges.json", "summary.json"
 
 
 class WidenSettings(Schema):
@@ -115,11 +116,7 @@ def widen(settings: WidenSettings, folder: Path, console: Console) -> dict[str, 
 
 
 def _begun(settings: WidenSettings, folder: Path) -> Adr:
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = folder / SETTINGS
-    if kept.is_file() and WidenSettings.load(kept) != settings:
-        raise ConfigError(f"{folder} holds a curriculum with other settings; choose another folder with --to")
-    write_atomic(kept, settings.to_yaml().encode())
+    keep(settings, folder, "curriculum")
     spec, own = load_robot(settings.robot, settings.task)
     with closing(SimulatedRobot(spec)) as robot:
         bound = own.bind(robot)
