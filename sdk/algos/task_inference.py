@@ -20,8 +20,6 @@ Deviations: PPO alone. Mean and variance of the belief are the features; no info
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
@@ -34,7 +32,7 @@ from sdk.nn.beliefs import Belief
 from sdk.rl.objectives import gaussian_log_prob
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
-from sdk.rl.trial_model import TrialModel, TrialModelSettings
+from sdk.rl.trial_model import BesidePpo, TrialModel, TrialModelSettings
 
 
 class TaskInferenceConfig(TrialModelSettings):
@@ -43,7 +41,7 @@ class TaskInferenceConfig(TrialModelSettings):
     embedding: int = Field(default=32, ge=1, description="units between the inputs and the encoder's memory")
 
 
-class TaskInference:
+class TaskInference(BesidePpo):
     """PPO on the actor-critic, and the belief with an optimiser and a buffer of its own."""
 
     def __init__(self, policy: VaribadPolicy, config: TrainConfig) -> None:
@@ -65,24 +63,6 @@ class TaskInference:
         log_prob = context_log_prob(beliefs, trials.context).mean()
         missed = (beliefs.mean[-1] - trials.context[-1]).detach().square().mean().sqrt()
         return -log_prob, {"context_log_prob": log_prob.item(), "context_error": float(missed)}
-
-    @property
-    def remembers(self) -> int:
-        """How many of the last rollouts hold all that is kept."""
-        return self.model.buffer.remembers
-
-    def remember(self, rollout: Rollout) -> None:
-        """Take in what was played, and learn nothing."""
-        self.model.buffer.add(rollout)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return both optimisers."""
-        return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.ppo.load_state_dict(state["ppo"])
-        self.model.load_state_dict(state)
 
 
 def context_log_prob(beliefs: Belief, context: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ from sdk.nn.policies import MlpPolicy
 from sdk.rl.elbo import chain_kl, elbo
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Carry, Rollout
-from sdk.rl.trial_model import TrialModel, TrialModelSettings
+from sdk.rl.trial_model import BesidePpo, TrialModel, TrialModelSettings
 
 COLLAPSED_NATS, PATIENCE = 0.01, 200
 """A belief that moves less than this in a trial, in every dimension, after so many updates, says nothing."""
@@ -106,7 +106,7 @@ class VaribadPolicy(nn.Module):
         return dataclasses.replace(rollout, obs=torch.cat([rollout.obs, beliefs.flat], -1)), memory
 
 
-class Varibad:
+class Varibad(BesidePpo):
     """PPO on the actor-critic, and the variational model with an optimiser and a buffer of its own."""
 
     def __init__(self, policy: VaribadPolicy, config: TrainConfig) -> None:
@@ -127,24 +127,14 @@ class Varibad:
         self._warn_of_collapse(means, iteration)
         return {**statistics, **means}
 
-    @property
-    def remembers(self) -> int:
-        """How many of the last rollouts hold all that is kept."""
-        return self.model.buffer.remembers
-
-    def remember(self, rollout: Rollout) -> None:
-        """Take in what was played, and learn nothing."""
-        self.model.buffer.add(rollout)
-
     def state_dict(self) -> dict[str, Any]:
         """Return both optimisers and the decoder."""
-        return {"ppo": self.ppo.state_dict(), "decoder": self.decoder.state_dict(), **self.model.state_dict()}
+        return {**super().state_dict(), "decoder": self.decoder.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
-        self.ppo.load_state_dict(state["ppo"])
+        super().load_state_dict(state)
         self.decoder.load_state_dict(state["decoder"])
-        self.model.load_state_dict(state)
 
     def loss(self, trials: Rollout, rng: np.random.Generator) -> tuple[Tensor, dict[str, float]]:
         """Return minus the bound of a step, and what makes it up."""

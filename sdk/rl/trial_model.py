@@ -18,6 +18,7 @@ from sdk.rl.trial_buffer import TrialBuffer
 
 if TYPE_CHECKING:
     from sdk.config import TrainConfig
+    from sdk.rl.ppo import Ppo
 
 
 class TrialModelSettings(Schema):
@@ -78,3 +79,28 @@ class TrialModel:
     def _some(self, rng: np.random.Generator) -> Rollout:
         chosen = rng.permutation(len(self.buffer))[: self.settings.batch_trials]
         return self.buffer.trials(torch.from_numpy(chosen))
+
+
+class BesidePpo:
+    """A learner of two parts: PPO for the policy, and beside it a model of trials; this is what it keeps of them."""
+
+    ppo: Ppo
+    model: TrialModel
+
+    @property
+    def remembers(self) -> int:
+        """How many of the last rollouts hold all that is kept."""
+        return self.model.buffer.remembers
+
+    def remember(self, rollout: Rollout) -> None:
+        """Take in what was played, and learn nothing."""
+        self.model.buffer.add(rollout)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return both optimisers."""
+        return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` returned."""
+        self.ppo.load_state_dict(state["ppo"])
+        self.model.load_state_dict(state)

@@ -6,8 +6,6 @@ phase two: act on ẑ = φ(last steps), π and μ held fixed;  descend ‖φ(las
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from pydantic import Field
@@ -18,7 +16,7 @@ from sdk.nn.extrinsics import ExtrinsicsPolicy
 from sdk.nn.history import windows_at
 from sdk.rl.ppo import Ppo
 from sdk.rl.rollout import Rollout
-from sdk.rl.trial_model import TrialModel, TrialModelSettings
+from sdk.rl.trial_model import BesidePpo, TrialModel, TrialModelSettings
 
 
 class TwoPhaseSettings(TrialModelSettings):
@@ -34,7 +32,7 @@ class TwoPhaseSettings(TrialModelSettings):
     windows: int = Field(default=512, ge=1, description="windows of a descent, all of its trials together")
 
 
-class TwoPhases:
+class TwoPhases(BesidePpo):
     """PPO until `1 − phase_two` of the steps are over, then regression; a policy that adapts already goes on so."""
 
     def __init__(self, policy: ExtrinsicsPolicy, config: TrainConfig, settings: TwoPhaseSettings) -> None:
@@ -74,21 +72,3 @@ class TwoPhases:
         spread = (target - self.policy.usual.mean).square().mean()
         missed = float(error.detach())
         return error, {"latent_error": missed**0.5, "unexplained": missed / max(float(spread), 1e-12)}
-
-    @property
-    def remembers(self) -> int:
-        """How many of the last rollouts hold all that is kept."""
-        return self.model.buffer.remembers
-
-    def remember(self, rollout: Rollout) -> None:
-        """Take in what was played, and learn nothing."""
-        self.model.buffer.add(rollout)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return both optimisers."""
-        return {"ppo": self.ppo.state_dict(), **self.model.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` returned."""
-        self.ppo.load_state_dict(state["ppo"])
-        self.model.load_state_dict(state)
