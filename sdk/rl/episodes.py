@@ -38,6 +38,13 @@ class Episodes(NamedTuple):
         """Return some steps: fit for means over steps, not for sums along episodes."""
         return Episodes(*(x[steps] if x.numel() else x for x in self))
 
+    def first(self, count: int) -> Episodes:
+        """Return the first `count` episodes of each trial, with the steps in which any trial played them."""
+        number = ((self.time == 0) * self.mask).cumsum(0)
+        mask = self.mask * (number <= count)
+        steps = int(mask.amax(1).nonzero().max()) + 1
+        return self.at(torch.arange(steps))._replace(mask=mask[:steps])
+
     @property
     def goes_on(self) -> Tensor:
         """1 where the next step is of the same episode, `[T, N]`."""

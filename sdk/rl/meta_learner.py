@@ -96,13 +96,12 @@ class MetaLearner:
         log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
         return likelihood_ratio(log_prob, old, trials.advantage, query.mask)
 
-    def adapted(self, trials: Trials, first_order: bool | None = None) -> list[Tensor]:
-        """Return φ₀ … φ_K `[N, P]` as functions of the shared weights; with `first_order` inner gradients are fixed."""
-        first_order = self.settings.first_order if first_order is None else first_order
+    def adapted(self, trials: Trials) -> list[Tensor]:
+        """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
         states = [self.start(trials.advantage.shape[1])]
         for episodes, played in zip(trials.support, trials.played, strict=True):
             objective = self.inner_objective(played)
-            states.append(self.policy.adapted_by(episodes, states[-1], objective, first_order))
+            states.append(self.policy.adapted_by(episodes, states[-1], objective, self.settings.first_order))
         return states
 
     def objective(self, trials: Trials) -> tuple[Tensor, Tensor]:
@@ -124,11 +123,16 @@ class MetaLearner:
         return earned
 
     def divergence(self, trials: Trials) -> Tensor:
-        """Return how far the adapted policies moved at a few steps, inner gradients fixed: TRPO's curvature."""
-        length = len(trials.advantage)
-        few = torch.linspace(0, length - 1, min(length, self.settings.curvature_steps)).round().long()
-        query, last = trials.query.at(few), self.adapted(trials, first_order=True)[-1]
-        return masked_mean(trials.old.at(few).kl(self.policy.actions(query, last)), query.mask).mean()
+        """Return 0, with the second derivatives of how far the adapted policies move: TRPO's curvature.
+
+        It looks at a few episodes of each batch, and at policies that have adapted on these alone. A step of the shared
+        weights moves an adapted policy through its inner gradient, too: with that fixed, steps come out far too long.
+        """
+        few = self.settings.curvature_episodes
+        support, query = [episodes.first(few) for episodes in trials.support], trials.query.first(few)
+        played = [p.at(torch.arange(len(e.mask))) for p, e in zip(trials.played, support, strict=True)]
+        actions = self.policy.actions(query, self.adapted(trials._replace(support=support, played=played))[-1])
+        return masked_mean(actions.detach().kl(actions), query.mask).mean()
 
     def trials(self, rollout: Rollout) -> tuple[Trials, Tensor]:
         """Return what the first K + 1 batches of each trial tell, and φ_K `[N, P]` as it was."""

@@ -66,7 +66,9 @@ class MetaConfig(InnerConfig):
     cg_damping: float = Field(default=1e-5, ge=0)
     backtracks: int = Field(default=15, ge=1)
     backtrack_ratio: float = Field(default=0.8, gt=0, lt=1)
-    curvature_steps: int = Field(default=200, ge=1, description="steps of each trial that TRPO's curvature looks at")
+    curvature_episodes: int = Field(
+        default=5, ge=1, description="episodes of each batch that TRPO's curvature looks at"
+    )
 
 
 def inner_settings(config: TrainConfig) -> InnerConfig:

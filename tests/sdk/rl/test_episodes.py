@@ -37,6 +37,16 @@ def test_rewards_to_go_stop_where_an_episode_does(gamma: float) -> None:
     torch.testing.assert_close(found, by_hand(episodes().reward, gamma))
 
 
+def test_the_first_episodes_are_those_that_began_first_and_count() -> None:
+    late = torch.ones(sum(LENGTHS), 2)
+    late[: LENGTHS[0], 1] = 0
+    found = episodes(late).first(2)
+    assert found.mask.sum(0).tolist() == [LENGTHS[0] + LENGTHS[1], LENGTHS[1] + LENGTHS[2]]
+    assert len(found.mask) == sum(LENGTHS[:3])
+    torch.testing.assert_close(found.reward, episodes().reward[: len(found.reward)])
+    assert episodes().first(9).mask.equal(episodes().mask)
+
+
 def test_sums_behind_begin_with_the_episode() -> None:
     of = episodes()
     found = sum_behind(of.reward, of)

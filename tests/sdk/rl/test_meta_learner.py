@@ -16,6 +16,7 @@ from sdk.rl.episodes import batches, masked_mean
 from sdk.rl.meta_learner import MetaLearner, Trials
 from sdk.rl.meta_settings import MetaConfig, played
 from sdk.rl.rollout import Rollout, collect
+from sdk.rl.trust_region import curvature
 from tests.sdk.toy_worlds import TwoArms
 from tests.sdk.untrained import output_layer, untrained
 
@@ -94,6 +95,21 @@ def test_an_update_gains_and_moves_no_further_than_allowed() -> None:
     assert 0 < statistics["kl"] <= 0.02
     assert statistics["batch_0"] != statistics["batch_1"]
     assert of.policy.reward_range.tolist() == [seen.reward.min(), seen.reward.max()]
+
+
+@pytest.mark.parametrize("inner_gradients_fixed", [False, True])
+def test_curvature_foretells_how_far_a_step_moves_the_adapted_policies(inner_gradients_fixed: bool) -> None:
+    of = learner(inner_lr=20.0)
+    trials = trials_of(of, rollout(of, 40))
+    direction = torch.randn(sum(p.numel() for p in of.parameters), generator=torch.Generator().manual_seed(1))
+    of.settings = of.settings.model_copy(update={"first_order": inner_gradients_fixed})
+    foretold = 0.5 * direction @ curvature(of.divergence(trials), of.parameters, 0.0)(direction)
+    width, start = 1e-2, nn.utils.parameters_to_vector(of.parameters).detach()
+    with torch.no_grad():
+        nn.utils.vector_to_parameters(start + width * direction, of.parameters)
+        moved = float(of.objective(trials)[1]) / width**2
+    off = abs(moved / float(foretold) - 1)
+    assert off > 0.3 if inner_gradients_fixed else off < 0.1
 
 
 def test_adam_may_stand_in_for_the_trust_region() -> None:
