@@ -13,6 +13,8 @@ from sdk.config import CONFIGS, ToyConfig, TrainConfig, configure
 
 FILES = CONFIGS / "benchmarks"
 
+PLANES_WITH_FEW_GOALS = ("corner",)
+
 
 class Bar(Schema):
     """The least mean return of a trial: as it is, or beside what the best and the simple strategies reach."""
@@ -44,6 +46,7 @@ class Entry(Schema):
         default={}, description="least return of an episode after so many adaptations; of a robot, least gap closed"
     )
     reached: float | None = Field(default=None, description="least share of tasks that reach their goal in `attempts`")
+    visits: float | None = Field(default=None, description="least share of places with goals visited before adapting")
     missed: float | None = Field(default=None, description="largest share: who does not explore must not get there")
     episodes: dict[int, float] = Field(default={}, description="least share of the gap an episode of a toy closes")
     toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
@@ -58,7 +61,7 @@ class Entry(Schema):
 
     def settings(self) -> dict[str, Any]:
         """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
-        own = {"algo", "bar", "adapted", "reached", "missed", "episodes", "toy"}
+        own = {"algo", "bar", "adapted", "reached", "visits", "missed", "episodes", "toy"}
         return self.model_dump(exclude_unset=True, exclude=own)
 
 
@@ -82,6 +85,9 @@ class BenchmarkFile(Schema):
     unit: str = "return of a trial"
     tasks: int = Field(default=20_000, ge=2, description="held-out tasks for each training seed, the same for all")
     adapts_every: int | None = Field(default=None, ge=1, description="episodes between adaptations, reported as one")
+    near: float | None = Field(
+        default=None, gt=0, description="how near a place with goals counts as visited, before the first adaptation"
+    )
     attempts: int | None = Field(default=None, ge=1, description="episodes within which a goal counts as reached")
     ceiling: str
     floor: str = "random"
@@ -100,6 +106,8 @@ class BenchmarkFile(Schema):
             raise ValueError("the bar of a robot's arm is a gap or a success: ceiling and floor are arms themselves")
         if self.toy and any(bar.success is not None for bar in bars):
             raise ValueError("the bar of a toy is a return, not a success")
+        if self.near and (self.toy is None or self.toy.name not in PLANES_WITH_FEW_GOALS):
+            raise ValueError(f"near counts visits where goals are few: the toys {', '.join(PLANES_WITH_FEW_GOALS)}")
         if any(entry.episodes for entry in self.algorithms.values()) and (self.robot or self.adapts_every):
             raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
         return self

@@ -69,15 +69,23 @@ class Paths:
         )
 
 
-def walked(folder: Path, together: int = 1) -> Paths:
+def walked(folder: Path, together: int = 1, tasks: int = TASKS) -> Paths:
     """Play a few held-out trials with a run's last checkpoint; only what will yet be adapted on is explored in."""
     config, policy, _ = load_policy(folder)
     assert config.toy is not None
     worlds = make_worlds(config, size=ELSEWHERE, seed=0, stream=HELD_OUT)
     assert isinstance(worlds, ToyTrials)
     _, elsewhere = worlds.begin(range(ELSEWHERE))
-    rollout = collect_in_waves(worlds, policy, list(range(TASKS)), 0, HELD_OUT, explore=False)
+    rollout = collect_in_waves(worlds, policy, list(range(tasks)), 0, HELD_OUT, explore=False)
     return Paths.of(config.toy.name, rollout, worlds.episode_steps, elsewhere, together)
+
+
+def visited(paths: Paths, radius: float) -> np.ndarray:
+    """Return the share `[tasks]` of all places with goals to which the attempts of the first panel came so near."""
+    goals = np.unique(PLANES[paths.toy].goals(paths.elsewhere), axis=0)
+    places = paths.places[:, : paths.together].reshape(len(paths.places), -1, 1, 2)
+    near: np.ndarray = (np.linalg.norm(places - goals, axis=-1) < radius).any(1)
+    return near.mean(-1)
 
 
 def draw_paths(path: Path, paths: Paths) -> None:

@@ -8,16 +8,19 @@ from rich.console import Console
 
 from sdk.evaluate import evaluate_run
 from sdk.progress import bar
-from sdk.results import Row, write_result
+from sdk.results import Row, at_least, measured, write_result
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
 from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
 from sdk.suite.options import Options
-from sdk.suite.outcome import Trained, known, rows
-from sdk.suite.paths import draw_paths, walked
+from sdk.suite.outcome import Trained, known, over_seeds, rows
+from sdk.suite.paths import draw_paths, visited, walked
 from sdk.suite.pictures import IMAGES, draw
 from sdk.suite.training import train_side_by_side
+
+EXPLORERS = 200
+"""Held-out tasks in which visits are counted."""
 
 
 def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[str, list[Row]]:
@@ -32,9 +35,11 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
     with console.status("working out the references"):
         strategies = known(benchmark)
     found = {algo: rows(benchmark, algo, _evaluated(benchmark, algo, options, console), strategies) for algo in algos}
+    if benchmark.file.near is not None:
+        found = {algo: [*those, _visits(benchmark, algo, options)] for algo, those in found.items()}
     if options.record:
-        for algo, measured in found.items():
-            write_result(*options.result(benchmark, algo), time.monotonic() - start, measured)
+        for algo, those in found.items():
+            write_result(*options.result(benchmark, algo), time.monotonic() - start, those)
         draw(IMAGES / f"{benchmark.name}.png", benchmark, kept(options.folder / benchmark.name), strategies)
         for algo in filter(benchmark.shows_beliefs, algos):
             walk = goal_beliefs(options.run_folder(benchmark, algo, options.seeds[0]))
@@ -43,6 +48,16 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
             paths = walked(options.run_folder(benchmark, algo, options.seeds[0]), benchmark.file.adapts_every or 1)
             draw_paths(IMAGES / f"{benchmark.name}_{algo}_paths.png", paths)
     return found
+
+
+def _visits(benchmark: Benchmark, algo: str, options: Options) -> Row:
+    """Return the share of all places with goals that the attempts before the first adaptation came near."""
+    together, near = benchmark.file.adapts_every or 1, benchmark.file.near or 0.0
+    folders = [options.run_folder(benchmark, algo, seed) for seed in options.seeds]
+    share = over_seeds([visited(walked(folder, together, EXPLORERS), near) for folder in folders])
+    name, unit = f"{benchmark.name}/{algo}/visited_before", f"of places with goals, nearer than {near:g}"
+    bar = benchmark.entry(algo).visits
+    return measured(name, share, unit) if bar is None else at_least(name, share, unit, bar)
 
 
 def _evaluated(benchmark: Benchmark, algo: str, options: Options, console: Console) -> list[Trained]:

@@ -13,7 +13,7 @@ from sdk.rl.rollout import Rollout, collect
 from sdk.suite.definition import find_benchmark, find_benchmarks
 from sdk.suite.options import Options
 from sdk.suite.page import page
-from sdk.suite.paths import PLANES, TASKS, Paths, draw_paths, walked
+from sdk.suite.paths import PLANES, TASKS, Paths, draw_paths, visited, walked
 from sdk.suite.run import run_benchmark
 from sdk.toys.base import ToyTrials, make_toy
 from sdk.train import load_policy
@@ -119,3 +119,12 @@ def test_a_benchmark_draws_its_last_checkpoint_on_held_out_tasks_where_the_page_
 def test_benchmarks_show_paths_where_they_can_be_drawn() -> None:
     shown = {one.file.toy.name for kind in ("toys", "robots") for one in find_benchmarks(kind) if one.shows_paths}  # type: ignore[union-attr]
     assert shown == set(PLANES)
+
+
+def test_visits_are_counted_before_adapting_only_and_over_attempts_together() -> None:
+    corners = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    places = np.zeros((2, 4, 3, 2))
+    places[0, 0, 1], places[0, 1, 2], places[0, 2, 1] = (1.6, 1.8), (-2.0, 2.0), (2.0, -2.0)
+    paths = Paths("corner", places, np.zeros((2, 4)), corners[:2], np.repeat(corners, 3, 0), together=2)
+    assert visited(paths, 0.5).tolist() == [0.5, 0.0]
+    assert visited(paths, 0.4).tolist() == [0.25, 0.0]
