@@ -65,9 +65,7 @@ class TableRobot:
             self._start = perf_counter()
         self._sequence = self._next_period()
         first, last = self._given == 0, self._sequence > self._ticks
-        reading = Reading(self._sequence, self._sequence * self._dt, self._table[self._sequence % TABLE], first, first)
-        if last:
-            reading = Reading(self._sequence, self._sequence * self._dt, {}, trial_end=True, session_end=True)
+        reading = self._end() if last else self._sense(first)
         self._preempted, self._given = preemptions(), perf_counter_ns()
         self._woke_late = self._period > 0 and perf_counter() - self._due > self._period / 4
         return reading
@@ -85,6 +83,13 @@ class TableRobot:
 
     def close(self) -> None:
         """Do nothing."""
+
+    def _sense(self, first: bool) -> Reading:
+        reward, signals = 0.0 if self.features.gives_reward else None, self._table[self._sequence % TABLE]
+        return Reading(self._sequence, self._sequence * self._dt, signals, first, first, reward=reward)
+
+    def _end(self) -> Reading:
+        return Reading(self._sequence, self._sequence * self._dt, {}, trial_end=True, session_end=True)
 
     def _next_period(self) -> int:
         following = self._sequence + 1

@@ -9,7 +9,8 @@
 | 2     | check    | CRC-16/CCITT-FALSE (polynomial 0x1021, from 0xFFFF) of length, sequence, payload |
 
 Kinds and flags are those of `robots.packets`. SENSE and COMMAND carry float32 values in contract order; HELLO and
-WELCOME the first 8 bytes of the contract's fingerprint, by which both sides know that order; the others nothing.
+WELCOME the first 8 bytes of the contract's fingerprint, by which both sides know that order; the others nothing. Where
+the contract has `needs_reward: true`, a SENSE ends with the reward, one more float32.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@
 
 Conversation: HELLO → WELCOME or REFUSE; then each SENSE is answered by a COMMAND or a STOP with its sequence number,
 each END by a STOP; BYE leaves. Values stand in contract order: the handshake has agreed on the contract's fingerprint.
+A robot whose WELCOME says `"reward": true` sends one more value in SENSE, behind the signals: the reward of the control
+period that has just ended, 0 at the start of a trial.
 """
 
 from __future__ import annotations

@@ -207,7 +207,7 @@ class _Run:
 def _check_needs(contract: Contract, features: Features) -> None:
     if contract.needs_reward and not features.gives_reward:
         raise ConfigError(
-            f"the policy needs a reward from {features.robot}, which gives none; train one that infers from "
-            "observations and actions (needs_reward: false)"
+            f"the policy needs a reward from {features.robot}, which gives none; let the robot report it, or train one "
+            "that infers from observations and actions (needs_reward: false)"
         )
     check_contract(features, contract)

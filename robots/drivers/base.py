@@ -35,8 +35,9 @@ class ContractMismatch(DriverError):
 class Reading:
     """One set of sensor values, by signal name, in the contract's units; `time` is the robot's clock [s].
 
-    A reading with `trial_end` carries no signals; `session_end` says that no further trial follows. `reward` is None
-    unless the driver declares that it gives one.
+    A reading with `trial_end` carries no signals; `session_end` says that no further trial follows. `reward` is that
+    of the control period that has just ended, 0 at the start of a trial; None unless the driver declares that it gives
+    one.
     """
 
     sequence: int
@@ -66,12 +67,18 @@ class Features:
     gives_reward: bool = False
 
     @classmethod
-    def of(cls, contract: Contract, pace: str = "realtime", gives_reward: bool = False) -> Features:
-        """Read a contract's features."""
+    def of(cls, contract: Contract, pace: str = "realtime", gives_reward: bool | None = None) -> Features:
+        """Read a contract's features; a reward is given where it asks for one, unless said otherwise."""
         sizes = {signal.name: signal.size for signal in contract.signals}
         safe = tuple(safe_command(contract))
         names, fingerprint = contract.joint_names, contract.fingerprint
-        return cls(contract.robot, fingerprint, names, sizes, contract.control_dt, safe, pace, gives_reward)
+        gives = contract.needs_reward if gives_reward is None else gives_reward
+        return cls(contract.robot, fingerprint, names, sizes, contract.control_dt, safe, pace, gives)
+
+    @property
+    def sense_size(self) -> int:
+        """How many values a SENSE has: those of all signals, and the reward behind them if there is one."""
+        return sum(self.signal_sizes.values()) + self.gives_reward
 
     @property
     def safe_command(self) -> dict[str, float]:
@@ -181,27 +188,33 @@ class Message(Protocol):
     def values(self) -> Sequence[float]: ...
 
 
-def newest_reading(
-    following: Callable[[float], Message | None], deadline: float, sizes: Mapping[str, int]
-) -> Reading | None:
+def newest_reading(following: Callable[[float], Message | None], deadline: float, features: Features) -> Reading | None:
     """Return the newest reading on a line, None when none comes until `deadline`; the end of a trial is never skipped.
 
-    `following` returns the next message, waiting for it until a time of the monotonic clock. Readings that are skipped
-    hand the start of an episode or a trial on. `sizes` are those of the signals, in the order of the values.
+    `following` returns the next message of `features.sense_size` values, waiting for it until a time of the monotonic
+    clock. Readings that are skipped hand the start of an episode or a trial on, and the first of them its reward: that
+    is what the command before them earned, in its own episode.
     """
-    newest = following(deadline)
-    if newest is None:
+    newest = first = following(deadline)
+    if newest is None or first is None:
         return None
     flags = newest.flags
     while newest.kind is Kind.SENSE and (newer := following(0.0)) is not None:
         newest, flags = newer, flags | newer.flags
     if newest.kind is Kind.END:
         return Reading(newest.sequence, newest.time, {}, trial_end=True, session_end=bool(newest.flags & SESSION_END))
+    reward = float(first.values[-1]) if features.gives_reward else None
+    episode_start, trial_start = bool(flags & EPISODE_START), bool(flags & TRIAL_START)
+    signals = _by_name(newest.values, features.signal_sizes)
+    return Reading(newest.sequence, newest.time, signals, episode_start, trial_start, reward=reward)
+
+
+def _by_name(values: Sequence[float], sizes: Mapping[str, int]) -> dict[str, Sequence[float]]:
     signals, at = {}, 0
     for name, size in sizes.items():
-        signals[name] = newest.values[at : at + size]
+        signals[name] = values[at : at + size]
         at += size
-    return Reading(newest.sequence, newest.time, signals, bool(flags & EPISODE_START), bool(flags & TRIAL_START))
+    return signals
 
 
 def required(contract: Contract | None, url: SplitResult) -> Contract:

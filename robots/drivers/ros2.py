@@ -5,6 +5,7 @@
 | `joint_states`            | sensor_msgs/JointState, joints by name: each one is a reading, stamped          |
 | `imu`                     | sensor_msgs/Imu: orientation, angular velocity; the newest counts               |
 | `signals/NAME`            | std_msgs/Float64MultiArray: any other signal of the contract; the newest counts |
+| `reward`                  | std_msgs/Float64, where the contract needs one; the newest counts               |
 | `command`, going out      | std_msgs/Float64MultiArray in contract order, or sensor_msgs/JointState by name |
 
 Needs `rclpy` of a sourced ROS 2 installation, and imports it when it connects. Times in s.
@@ -33,6 +34,7 @@ from robots.rotation import rotate_back
 OPTIONS = {"command": str}
 COMMANDS = ("array", "joints")
 DOWN = (0.0, 0.0, -1.0)
+REWARD = "reward"
 JOINT_FIELDS = {"joint_pos": "position", "joint_vel": "velocity", "joint_torque": "effort"}
 """Sources that a JointState tells, and in which of its lists."""
 
@@ -111,7 +113,8 @@ class Ros2Driver:
         first, self._sequence = self._sequence == 0, self._sequence + 1
         time = state.header.stamp.sec + 1e-9 * state.header.stamp.nanosec
         signals = {signal.name: self._values(signal, state) for signal in self._contract.signals}
-        return Reading(self._sequence, time, signals, episode_start=first, trial_start=first)
+        reward = float(self._newest[REWARD].data) if REWARD in self._needed else None
+        return Reading(self._sequence, time, signals, episode_start=first, trial_start=first, reward=reward)
 
     def write(self, command: Mapping[str, float]) -> dict[str, float]:
         """Publish a command; returns what was sent: inside the limits."""
@@ -144,9 +147,10 @@ class Ros2Driver:
         quality = _import("rclpy.qos").qos_profile_sensor_data
         self._command = sensors.JointState if self._as_joints else messages.Float64MultiArray
         self._topics = {signal.name: _topic(signal) for signal in self._contract.signals}
-        kinds = {"joint_states": sensors.JointState, "imu": sensors.Imu}
+        kinds = {"imu": sensors.Imu, REWARD: messages.Float64}
+        self._needed = {*self._topics.values()} - {"joint_states"} | ({REWARD} if self.features.gives_reward else set())
         self._node.create_subscription(sensors.JointState, "joint_states", self._states.append, quality)
-        for topic in sorted({*self._topics.values()} - {"joint_states"}):
+        for topic in sorted(self._needed):
             kind = kinds.get(topic, messages.Float64MultiArray)
             self._node.create_subscription(kind, topic, self._keeper(topic), quality)
         self._publisher = self._node.create_publisher(self._command, "command", 1)
@@ -172,7 +176,7 @@ class Ros2Driver:
             rclpy.spin_once(node, timeout_sec=0.0)
 
     def _missing(self) -> list[str]:
-        silent = sorted({*self._topics.values()} - {"joint_states"} - self._newest.keys())
+        silent = sorted(self._needed - self._newest.keys())
         return silent if self._states else ["joint_states", *silent]
 
     def _values(self, signal: Signal, state: Any) -> Sequence[float]:

@@ -76,7 +76,7 @@ class SerialDriver:
 
     @property
     def bad_frames(self) -> int:
-        """Frames that were damaged, or had not as many values as the contract's signals."""
+        """Frames that were damaged, or had not as many values as the contract asks for."""
         return self._reader.bad + self._wrong_size
 
     def connect(self) -> Features:
@@ -92,8 +92,8 @@ class SerialDriver:
         return self.features
 
     def read(self) -> Reading:
-        """Return the newest reading, waiting for one; a skipped one hands its start on. Raises `DriverTimeout`."""
-        reading = newest_reading(self._next_reading, monotonic() + self._timeout, self.features.signal_sizes)
+        """Return the newest reading, waiting for one; raises `DriverTimeout`. See `newest_reading` for skipped ones."""
+        reading = newest_reading(self._next_reading, monotonic() + self._timeout, self.features)
         if reading is None:
             raise DriverTimeout(f"robot at {self._name} did not answer for {self._timeout:g} s")
         if reading.trial_end:
@@ -144,7 +144,7 @@ class SerialDriver:
         while (frame := self._next(deadline, (Kind.SENSE, Kind.END))) is not None:
             if frame.sequence <= self._sequence:
                 self.old_frames += 1
-            elif frame.kind is Kind.SENSE and len(frame.values) != self._contract.obs_size:
+            elif frame.kind is Kind.SENSE and len(frame.values) != self.features.sense_size:
                 self._wrong_size += 1
             else:
                 self._sequence, self._time = frame.sequence, frame.time

@@ -100,7 +100,8 @@ class SimDriver:
         values = trials.observation.tolist()
         signals = {name: values[where] for name, where in contract.signal_slices.items()}
         time = self._sequence * contract.control_dt
-        return Reading(self._sequence, time, signals, trials.episode_start, trials.trial_start)
+        reward = trials.reward if self.features.gives_reward else None
+        return Reading(self._sequence, time, signals, trials.episode_start, trials.trial_start, reward=reward)
 
     def _end(self) -> Reading:
         self._sequence += 1

@@ -101,10 +101,9 @@ class UdpDriver:
     def read(self) -> Reading:
         """Return the newest reading not yet returned, waiting for one; raises `DriverTimeout` when none comes.
 
-        A skipped reading hands its episode or trial start on to the one returned.
+        What skipped readings hand on: see `newest_reading`.
         """
-        sizes = self._connected().signal_sizes
-        reading = newest_reading(self._next_reading, monotonic() + self._timeout, sizes)
+        reading = newest_reading(self._next_reading, monotonic() + self._timeout, self._connected())
         if reading is None:
             raise DriverTimeout(f"robot at {self.url} did not answer for {self._timeout:g} s")
         if reading.trial_end:
@@ -133,7 +132,7 @@ class UdpDriver:
 
     def _next_reading(self, deadline: float) -> Packet | None:
         """Return the next reading that is newer than the last one and complete."""
-        width = sum(self._connected().signal_sizes.values())
+        width = self._connected().sense_size
         while (packet := self._next(deadline, (Kind.SENSE, Kind.END))) is not None:
             if packet.sequence <= self._sequence:
                 self.old_packets += 1
@@ -192,8 +191,8 @@ class UdpDriver:
 
 
 def welcome(features: Features) -> dict[str, Any]:
-    """Return the body of a WELCOME: what `read_features` reads back."""
-    return {
+    """Return the body of a WELCOME: what `read_features` reads back; `reward` only where one is given."""
+    body = {
         "robot": features.robot,
         "contract": features.contract_fingerprint,
         "joints": list(features.joint_names),
@@ -202,6 +201,7 @@ def welcome(features: Features) -> dict[str, Any]:
         "safe": list(features.safe),
         "pace": features.pace,
     }
+    return body | {"reward": True} if features.gives_reward else body
 
 
 def read_features(body: Mapping[str, Any]) -> Features:
@@ -215,7 +215,10 @@ def read_features(body: Mapping[str, Any]) -> Features:
             float(body["control_dt"]),
             tuple(float(value) for value in body["safe"]),
             str(body["pace"]),
+            body.get("reward", False),
         )
+        if not isinstance(features.gives_reward, bool):
+            raise ValueError(f"reward is {features.gives_reward!r}, not true or false")
         if len(features.safe) != len(features.joint_names):
             raise ValueError(f"{len(features.safe)} safe commands for {len(features.joint_names)} joints")
         return features

@@ -49,6 +49,7 @@ class ScoredTrials:
     """Worlds played one after the other, `episodes × horizon` control steps each, as in training.
 
     `observation` is float32 `[obs]`, what the policy is to answer next; `trial_start` and `episode_start` belong to it.
+    `reward` is that of the control period before, as in training: an episode's last comes with the next one's start.
     Of `faults`, those of sensors and machine act here. Raises `ConfigError` for a signal or parameter not there.
     """
 
@@ -98,6 +99,7 @@ class ScoredTrials:
         self._phases, self._phase_ticks = [0.0], [0]
         self._switches = sorted(self._faults.switch, key=lambda switch: switch.at)
         self._frozen: dict[int, np.ndarray] = {}
+        self.reward = 0.0
         self.observation = self._sensed(observation)
         self.trial_start = self.episode_start = self.running = True
 
@@ -108,10 +110,10 @@ class ScoredTrials:
         """
         self._switch()
         observation, reward, terminated, truncated, _ = self._env.step_command(command)
-        sent = self.held
+        sent, self.reward = self.held, float(reward)
         self.trial_start = self.episode_start = False
-        self._returns[-1] += float(reward)
-        self._phases[-1] += float(reward)
+        self._returns[-1] += self.reward
+        self._phases[-1] += self.reward
         self._phase_ticks[-1] += 1
         self._ticks += 1
         self.observation = self._sensed(observation)

@@ -97,8 +97,8 @@ class Twin:
         self._trials = ScoredTrials(*where, settings.faults, settings.engine)
         self._dt = self._trials.contract.control_dt
         try:
-            features = Features.of(self._trials.contract, settings.pace)
-            self._link = RobotLink(settings.host, settings.port, features, settings.faults)
+            self._features = Features.of(self._trials.contract, settings.pace)
+            self._link = RobotLink(settings.host, settings.port, self._features, settings.faults)
         except BaseException:
             self._trials.close()
             raise
@@ -195,7 +195,8 @@ class Twin:
         if self._trials.episode_start:
             self._episode = self._sequence
         flags = TRIAL_START * self._trials.trial_start | EPISODE_START * self._trials.episode_start
-        values = self._trials.observation.tolist()
+        reward = [self._trials.reward] if self._features.gives_reward else []
+        values = self._trials.observation.tolist() + reward
         return Packet(Kind.SENSE, self._sequence, self._sequence * self._dt, flags, values)
 
     def _act(self, answer: Packet | None) -> None:

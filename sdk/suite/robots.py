@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 
-from domain_rand.schema import ConfigError
-from robots.spec import load_robot
 from sdk.algos.base import find_algorithm
 from sdk.evaluate import Evaluation, evaluate_run
 from sdk.progress import bar
@@ -62,10 +60,8 @@ class Arm:
 def run_robot(benchmark: Benchmark, options: Options, console: Console) -> dict[str, list[Row]]:
     """Train, export, drive and compare, and return each arm's rows; floor and ceiling are always among the arms.
 
-    Raises `ConfigError` for a run folder of other settings and for a task whose reward no twin reports, `TwinError`
-    when a bundle cannot be driven.
+    Raises `ConfigError` for a run folder of other settings, `TwinError` when a bundle cannot be driven.
     """
-    _refuse_reports(benchmark)
     start = time.monotonic()
     algos = tuple(dict.fromkeys((*options.chosen(benchmark), benchmark.file.floor, benchmark.file.ceiling)))
     train_side_by_side(options.jobs(benchmark, algos), console, options.at_once)
@@ -77,17 +73,6 @@ def run_robot(benchmark: Benchmark, options: Options, console: Console) -> dict[
         compared = {name: arms[name].strategy for name in (benchmark.file.ceiling, benchmark.file.floor)}
         draw(IMAGES / f"{benchmark.name}.png", benchmark, kept(options.folder / benchmark.name), compared)
     return found
-
-
-def _refuse_reports(benchmark: Benchmark) -> None:
-    """Raise `ConfigError` before anything is trained that could not be driven afterwards."""
-    file = benchmark.file
-    assert file.robot is not None
-    if load_robot(file.robot, file.task)[0].contract.needs_reward:
-        raise ConfigError(
-            f"{benchmark.name}: the task {file.robot}/{file.task} has a reward to report, and the twin reports none: "
-            "its bundles cannot be driven yet; train and evaluate them in process (simshift train, evaluate)"
-        )
 
 
 def rows(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:

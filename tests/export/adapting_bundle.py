@@ -32,21 +32,23 @@ def rewarded() -> Contract:
     return two_joints().model_copy(update={"needs_reward": True})
 
 
-def adapting_policy(algo: str = "maml") -> Any:
+def adapting_policy(algo: str = "maml", obs: int = 2, action: int = 2) -> Any:
     """An untrained policy that has seen rewards from −1 to 1; what begins at zero to say nothing, says something."""
     torch.manual_seed(0)
     config = TrainConfig(algo=algo, policy=PolicyConfig(hidden=(8, 8), head_gain=0.3), method=METHOD)
-    policy: Any = find_algorithm(algo).build(Sizes(obs=2, action=2, context=1, reads_reward=True), config)
+    policy: Any = find_algorithm(algo).build(Sizes(obs, action, context=1, reads_reward=True), config)
     for name, weight in policy.named_parameters():
         if name in ("encoder.last.weight", "learned.readout"):
             torch.nn.init.normal_(weight, std=0.3)
-    policy.normalizer.update(torch.randn(100, 2) + 0.5)
+    policy.normalizer.update(torch.randn(100, obs) + 0.5)
     policy.reward_range.copy_(torch.tensor([-1.0, 1.0]))
     return policy
 
 
-def adapting_bundle(destination: Path, algo: str = "maml") -> Bundle:
-    policy, contract = adapting_policy(algo), rewarded()
+def adapting_bundle(destination: Path, algo: str = "maml", contract: Contract | None = None) -> Bundle:
+    """Of a robot that reports its reward; none: one with two joints."""
+    contract = contract or rewarded()
+    policy = adapting_policy(algo, contract.obs_size, len(contract.joints))
     graph, adapt = StepGraph(policy, contract), adapt_to_onnx(policy, contract.obs_size)
     model = to_onnx(graph)
     error = adapt_parity(policy, adapt, contract.obs_size)

@@ -11,6 +11,7 @@ import pytest
 from export.bundle import Bundle
 from export.control_loop import TABLE, TableRobot, deadlines, drive_table, loop_times, readings
 from robots.recordings.files import read_recording
+from tests.export.test_policy import Rewarded, fake_bundle
 from tests.export.tiny_policy import servo_arm
 
 CONTRACT = servo_arm()[0]
@@ -24,6 +25,12 @@ def test_the_table_robot_is_driven_by_the_whole_loop(bundle: Bundle, tmp_path: P
     recording = read_recording(tmp_path / "a.npz")
     assert len(recording) == 300
     assert max(abs(recording.sent["shoulder"])) <= 10.0
+
+
+def test_a_policy_that_reads_its_reward_is_measured_too(bundle: Bundle, tmp_path: Path) -> None:
+    contract = CONTRACT.model_copy(update={"needs_reward": True})
+    _, report = drive_table(fake_bundle(Rewarded(), contract, bundle), tmp_path / "a.npz", ticks=100)
+    assert (report.ticks, report.refused_readings) == (100, 0)
 
 
 def test_no_reading_is_like_the_next() -> None:

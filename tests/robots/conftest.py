@@ -22,6 +22,12 @@ def contract(spec: RobotSpec) -> Contract:
     return spec.contract
 
 
+@pytest.fixture(scope="session")
+def rewarded() -> Contract:
+    """The servo arm's where it reports its reward."""
+    return load_robot("servo_arm", "track_rewarded")[0].contract
+
+
 @pytest.fixture
 def robot(spec: RobotSpec) -> Iterator[SimulatedRobot]:
     robot = SimulatedRobot(spec)

@@ -6,13 +6,15 @@ import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from threading import Thread
 from typing import Any
 
+from robots.contract import Contract
 from robots.drivers.base import Features
-from robots.drivers.udp import welcome
+from robots.drivers.udp import UdpDriver, welcome
 from robots.packets import MAX_PACKET, Kind, Packet, encode, parse
 from robots.twin.scored import ScoredTrials, WorldScore
 from robots.twin.server import TwinScore, TwinSettings, serve
@@ -112,9 +114,28 @@ class LossyLine:
         self._socket.close()
 
 
-def sense(sequence: int, value: float = 0.0, flags: int = 0) -> Packet:
+def sense(sequence: int, value: float = 0.0, flags: int = 0, reward: float | None = None) -> Packet:
     """A reading of the servo arm."""
-    return Packet(Kind.SENSE, sequence, sequence * 0.02, flags, (value, 0.0, 0.5))
+    paid = () if reward is None else (reward,)
+    return Packet(Kind.SENSE, sequence, sequence * 0.02, flags, (value, 0.0, 0.5, *paid))
+
+
+@contextmanager
+def hand_made(contract: Contract) -> Iterator[tuple[HandMadeRobot, UdpDriver]]:
+    """A hand-made robot of a contract, and a driver that has shaken hands with it."""
+    robot = HandMadeRobot(Features.of(contract))
+    driver = UdpDriver("127.0.0.1", robot.port, contract, timeout=0.2)
+    shake_hands(robot, driver)
+    yield robot, driver
+    driver.close()
+    robot.close()
+
+
+def shake_hands(robot: HandMadeRobot, driver: UdpDriver) -> None:
+    answering = Thread(target=robot.welcome)
+    answering.start()
+    driver.connect()
+    answering.join()
 
 
 Player = Callable[[ScoredTrials, int], object]

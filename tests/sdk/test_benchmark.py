@@ -322,10 +322,3 @@ def _other(name: str) -> Result:
     return Result(
         benchmark=name, command="make", commit="c", date="2026-01-01", machine=machine, seeds=(0,), wall_s=1, rows=rows
     )
-
-
-def test_what_could_not_be_driven_afterwards_is_refused_before_it_trains(tmp_path: Path) -> None:
-    benchmark = find_benchmark("servo_arm_gradient")
-    with pytest.raises(ConfigError, match="servo_arm/track_rewarded has a reward to report, and the twin reports none"):
-        run_benchmark(benchmark, Options(folder=tmp_path), Console(quiet=True))
-    assert not any(tmp_path.iterdir())

@@ -99,6 +99,11 @@ class Float64MultiArray:
         self.data = list(data)
 
 
+class Float64:
+    def __init__(self, data: float = 0.0) -> None:
+        self.data = data
+
+
 def install(monkeypatch: pytest.MonkeyPatch) -> Ros:
     """Make `import rclpy` find this."""
     ros = Ros()
@@ -109,7 +114,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Ros:
         "sensor_msgs": {},
         "sensor_msgs.msg": {"JointState": JointState, "Imu": Imu},
         "std_msgs": {},
-        "std_msgs.msg": {"Float64MultiArray": Float64MultiArray},
+        "std_msgs.msg": {"Float64": Float64, "Float64MultiArray": Float64MultiArray},
     }
     for name, members in modules.items():
         module = ModuleType(name)

@@ -32,7 +32,9 @@ class SerialRobot:
             os.write(self._master, frame if isinstance(frame, bytes) else self._line(encode_frame(frame)))
 
     def sense(self, sequence: int, value: float = 0.25, flags: int = 0) -> Frame:
-        return Frame(Kind.SENSE, sequence, 0.02 * sequence, flags, [value] * self._contract.obs_size)
+        """All signals have one value; where a reward is asked for, it is a hundredth of the number, 0 at first."""
+        reward = [0.01 * (sequence - 1)] if self._contract.needs_reward else []
+        return Frame(Kind.SENSE, sequence, 0.02 * sequence, flags, [value] * self._contract.obs_size + reward)
 
     def close(self) -> None:
         """Take the robot away; safe to call twice."""

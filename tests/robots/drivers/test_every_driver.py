@@ -31,14 +31,18 @@ class Bench(NamedTuple):
     absent: str | None
 
 
+def task_of(contract: Contract) -> str:
+    return "track_rewarded" if contract.needs_reward else "track_target"
+
+
 @contextmanager
 def sim(contract: Contract, folder: Path) -> Iterator[Bench]:
-    yield Bench("sim://servo_arm", lambda driver: driver._trials.held == [0.0], None)
+    yield Bench(f"sim://servo_arm?task={task_of(contract)}", lambda driver: driver._trials.held == [0.0], None)
 
 
 @contextmanager
 def udp(contract: Contract, folder: Path) -> Iterator[Bench]:
-    twin = Twin(TwinSettings(pace="lockstep", client_timeout=1.0))
+    twin = Twin(TwinSettings(task=task_of(contract), pace="lockstep", client_timeout=1.0))
     score = SimpleNamespace(safe_ticks=0)
 
     def serve() -> None:
@@ -86,8 +90,13 @@ def ros2(contract: Contract, folder: Path) -> Iterator[Bench]:
         ros = fake_ros2.install(patch)
         ros.send("/arm/signals/joint_pos_target", fake_ros2.Float64MultiArray((0.5,)))
         state = fake_ros2.JointState(name=["shoulder"], position=[0.0], velocity=[0.0])
-        ros.answer = lambda: ros.send("/arm/joint_states", state)
-        ros.answer()
+
+        def sense() -> None:
+            ros.send("/arm/reward", fake_ros2.Float64(0.01 * len(ros.sent)))
+            ros.send("/arm/joint_states", state)
+
+        ros.answer = sense
+        sense()
         yield Bench("ros2://arm", lambda driver: ros.sent[-1][1].data == [0.0], None)
 
 
@@ -132,6 +141,29 @@ def test_the_first_reading_starts_a_trial_and_has_every_signal(driver: Driver, c
     reading = driver.read()
     assert reading.trial_start
     assert {name: len(values) for name, values in reading.signals.items()} == {s.name: s.size for s in contract.signals}
+
+
+def test_no_reward_is_given_where_the_contract_needs_none(driver: Driver) -> None:
+    assert not driver.connect().gives_reward
+    assert driver.read().reward is None
+
+
+@pytest.mark.parametrize("scheme", schemes())
+def test_a_reward_comes_with_every_reading_where_the_contract_needs_one(
+    scheme: str, rewarded: Contract, tmp_path: Path
+) -> None:
+    with BENCHES[scheme](rewarded, tmp_path) as bench:
+        driver = open_driver(bench.url, rewarded)
+        assert driver.features is not None
+        assert driver.features.gives_reward
+        assert driver.connect() == driver.features
+        first = driver.read()
+        driver.write({"shoulder": 5.0})
+        second = driver.read()
+        driver.close()
+    assert first.reward == 0.0
+    assert second.reward
+    assert {name: len(values) for name, values in second.signals.items()} == {s.name: s.size for s in rewarded.signals}
 
 
 def test_what_was_sent_is_returned_inside_the_limits(driver: Driver) -> None:

@@ -23,7 +23,8 @@ def record(path: Path, contract: Contract) -> Path:
     for i in range(TICKS):
         signals = {"joint_pos": [0.1 * i], "joint_vel": [0.0], "joint_pos_target": [0.5]}
         start = i % 10 == 0
-        reading = Reading(i + 1 + i // 10, 0.02 * i, signals, episode_start=start, trial_start=start)
+        reward = 0.01 * (i % 10) if contract.needs_reward else None
+        reading = Reading(i + 1 + i // 10, 0.02 * i, signals, episode_start=start, trial_start=start, reward=reward)
         writer.add(Tick(reading, {"shoulder": 1.0}, {"shoulder": 1.0}, 100.0), 0)
     writer.close(0)
     return path

@@ -9,7 +9,15 @@ from robots.contract import Contract
 from robots.drivers.base import DriverError, DriverTimeout, open_driver
 from robots.drivers.ros2 import Ros2Driver
 from robots.spec import load_robot
-from tests.robots.drivers.fake_ros2 import Float64MultiArray, Imu, JointState, Ros, SignalHandlerOptions, install
+from tests.robots.drivers.fake_ros2 import (
+    Float64,
+    Float64MultiArray,
+    Imu,
+    JointState,
+    Ros,
+    SignalHandlerOptions,
+    install,
+)
 
 
 @pytest.fixture
@@ -60,6 +68,18 @@ def test_joints_go_by_name_and_the_imu_tells_gravity(ros: Ros, dog: Contract) ->
     assert signals["joint_pos"] == pytest.approx([0.01 * i for i in reversed(range(12))])
     assert signals["projected_gravity"] == pytest.approx([0.0, 0.0, 1.0]), "upside down"
     assert signals["base_ang_vel_body"] == [1.0, 2.0, 3.0]
+    driver.close()
+
+
+def test_a_reward_that_is_needed_is_waited_for_and_the_newest_counts(ros: Ros, rewarded: Contract) -> None:
+    speak(ros, 0.0, 0.0)
+    with pytest.raises(DriverTimeout, match="nothing on /arm/reward for 0.05 s; start the robot"):
+        opened(rewarded)
+    speak(ros, 0.0, 0.0)
+    for reward in (0.0, -0.25):
+        ros.send("/arm/reward", Float64(reward))
+    driver = opened(rewarded)
+    assert driver.read().reward == -0.25
     driver.close()
 
 

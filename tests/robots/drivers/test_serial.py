@@ -79,6 +79,20 @@ def test_noise_and_old_readings_are_counted_and_skipped(make: Make, contract: Co
     driver.close()
 
 
+def test_a_frame_without_the_reward_that_the_contract_needs_is_a_bad_one(rewarded: Contract) -> None:
+    robot = SerialRobot(rewarded)
+    driver = opened(robot, rewarded)
+    assert driver.read().reward == 0.0
+    whole = robot.sense(7, 0.5)
+    robot.send(whole._replace(sequence=6, values=whole.values[:-1]), whole)
+    reading = driver.read()
+    assert (reading.sequence, reading.reward) == (7, pytest.approx(0.06))
+    assert reading.signals == {"joint_pos": (0.5,), "joint_vel": (0.5,), "joint_pos_target": (0.5,)}
+    assert driver.bad_frames == 1
+    driver.close()
+    robot.close()
+
+
 def test_the_end_of_a_session_is_acknowledged(make: Make, contract: Contract) -> None:
     robot = make()
     driver = opened(robot, contract)

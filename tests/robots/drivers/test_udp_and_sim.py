@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from threading import Thread
+from typing import Any
 
+import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
 from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, DriverError, DriverTimeout, Features, open_driver
 from robots.drivers.sim import SimDriver
-from robots.drivers.udp import UdpDriver
-from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet
-from tests.robots.twin_process import HandMadeRobot, sense
+from robots.drivers.udp import UdpDriver, read_features, welcome
+from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet, encode
+from robots.trial import RobotTrials
+from tests.robots.twin_process import HandMadeRobot, hand_made, sense, shake_hands
 
 
 def another(contract: Contract) -> Contract:
@@ -31,10 +34,7 @@ def robot(contract: Contract) -> Iterator[HandMadeRobot]:
 def driver(robot: HandMadeRobot, contract: Contract) -> Iterator[UdpDriver]:
     """A driver that has shaken hands with the hand-made robot."""
     driver = UdpDriver("127.0.0.1", robot.port, contract, timeout=0.2)
-    answering = Thread(target=robot.welcome)
-    answering.start()
-    driver.connect()
-    answering.join()
+    shake_hands(robot, driver)
     yield driver
     driver.close()
 
@@ -127,6 +127,38 @@ def test_a_repeated_reading_is_answered_again(robot: HandMadeRobot, driver: UdpD
     assert [(a.kind, a.sequence, a.values) for a in answers] == [(Kind.COMMAND, 1, (1.5,))] * 2
 
 
+def test_a_robot_without_a_reward_welcomes_as_ever() -> None:
+    features = Features("arm", "f00d", ("hip", "knee"), {"pos": 2}, 0.02, (0.0, 1.5))
+    assert encode(Packet(Kind.WELCOME, body=welcome(features))) == (
+        b"SSHF\x01\x02\x00\x00\x00\x00\x00\x00" + bytes(8) + b"\x92\x00"
+        b'{"robot": "arm", "contract": "f00d", "joints": ["hip", "knee"], "signals": {"pos": 2}, "control_dt": 0.02, '
+        b'"safe": [0.0, 1.5], "pace": "realtime"}\x1e\xa3\x89K'
+    )
+    assert read_features(welcome(features)) == features
+
+
+def test_a_welcome_that_announces_a_reward_is_read_back_and_a_garbled_one_refused(rewarded: Contract) -> None:
+    features = Features.of(rewarded)
+    assert read_features(welcome(features)) == features
+    assert features.gives_reward
+    with pytest.raises(DriverError, match="WELCOME is incomplete.*reward is 'no', not true or false"):
+        read_features(welcome(features) | {"reward": "no"})
+
+
+def test_the_reward_is_the_last_value_and_packets_without_it_are_bad_ones(rewarded: Contract) -> None:
+    with hand_made(rewarded) as (robot, driver):
+        robot.send(sense(1), sense(2, 0.2, reward=-0.5), sense(3)._replace(values=(0.3, 0.0, 0.5, 0.0, 0.0)))
+        reading = driver.read()
+        assert (reading.sequence, reading.reward, driver.bad_packets) == (2, -0.5, 2)
+        assert reading.signals == {"joint_pos": (0.2,), "joint_vel": (0.0,), "joint_pos_target": (0.5,)}
+
+
+def test_a_reward_from_a_robot_that_announced_none_is_a_bad_packet(robot: HandMadeRobot, driver: UdpDriver) -> None:
+    robot.send(sense(1, reward=0.5), sense(2))
+    assert driver.read().reward is None
+    assert driver.bad_packets == 1
+
+
 def test_the_end_is_acknowledged(robot: HandMadeRobot, driver: UdpDriver) -> None:
     robot.send(Packet(Kind.END, 5, 0.1, TRIAL_END | SESSION_END))
     reading = driver.read()
@@ -168,6 +200,25 @@ def test_the_simulated_driver_plays_all_its_worlds() -> None:
     with pytest.raises(DriverError, match="all 2 trials are played"):
         driver.read()
     driver.close()
+
+
+def test_the_simulated_driver_tells_the_reward_of_training_across_episodes() -> None:
+    played: dict[str, Any] = {"seed": 3, "stream": "train", "task": "track_rewarded"}
+    driver, trials = SimDriver(**played), RobotTrials("servo_arm", 1, **played)
+    trials.begin([0])
+    told, paid, starts = [driver.read().reward], [0.0], [0]
+    for k in range(250):
+        action = 0.4 * np.sin(0.1 * k)
+        driver.write({"shoulder": 10.0 * action})
+        reading, step = driver.read(), trials.step(np.array([[action]]))
+        told.append(reading.reward)
+        paid.append(float(step.reward[0]))
+        assert reading.episode_start == step.episode_start[0]
+        starts += [k + 1] if reading.episode_start else []
+    assert told == paid
+    assert starts == [0, 100, 200]
+    driver.close()
+    trials.close()
 
 
 def test_the_simulated_driver_plays_in_either_engine() -> None:
