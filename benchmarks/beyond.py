@@ -1,8 +1,9 @@
 """Goals beyond those of training: who goes on improving with more adaptation, and who stops.
 
-    python -m benchmarks.beyond maml=RUN reptile=RUN rl2=RUN … [--rounds 10] [--episodes 20] [--tasks 500]
+    python -m benchmarks.beyond maml=RUN maml=RUN reptile=RUN rl2=RUN … [--rounds 10] [--episodes 20] [--tasks 500]
 
-Runs on 2-D navigation: those that adapt by gradient, and any of those that remember or infer. Writes
+Runs on 2-D navigation: those that adapt by gradient, and any of those that remember or infer. A name given again is
+another seed. Writes
 `benchmarks/results/beyond.json` and `docs/images/benchmarks/beyond.png`.
 """
 
@@ -39,6 +40,14 @@ def levels_of(beyond: bool) -> dict[str, float]:
     return {name: found[name].total for name in SHOWN}
 
 
+def by_name(runs: list[str]) -> dict[str, list[Path]]:
+    """Return the folders of each name, from `name=folder` of each run."""
+    folders: dict[str, list[Path]] = {}
+    for name, _, folder in (run.partition("=") for run in runs):
+        folders.setdefault(name, []).append(Path(folder))
+    return folders
+
+
 def main() -> None:
     """Play, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -48,15 +57,16 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=500)
     given = parser.parse_args()
     start, size = time.monotonic(), {"rounds": given.rounds, "episodes": given.episodes, "tasks": given.tasks}
-    folders = {name: Path(folder) for name, _, folder in (run.partition("=") for run in given.runs)}
+    folders = by_name(given.runs)
     panels = {
-        title: {name: course(folder, {"beyond": beyond}, **size) for name, folder in folders.items()}
+        title: {name: course(runs, {"beyond": beyond}, **size) for name, runs in folders.items()}
         for title, beyond in TASKS.items()
     }
     levels = {title: levels_of(beyond) for title, beyond in TASKS.items()}
     draw_courses(IMAGES / "beyond.png", panels, levels)
     command = f"python -m benchmarks.beyond {' '.join(given.runs)} --rounds {given.rounds} --episodes {given.episodes}"
-    print(write_result("beyond", command, [0], time.monotonic() - start, rows(panels, levels)))
+    seeds = list(range(max(map(len, folders.values()))))
+    print(write_result("beyond", command, seeds, time.monotonic() - start, rows(panels, levels)))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ What adapts by gradient may go on for more rounds than it was trained for; what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from domain_rand.schema import ConfigError
 from sdk.config import ToyConfig
 from sdk.engines.local import collect_in_waves, make_worlds
 from sdk.evaluate import HELD_OUT, by_episode
-from sdk.statistics import Estimate, mean_ci95
+from sdk.statistics import Estimate, seeds_by_tasks_ci95
 from sdk.suite.pictures import COLOURS, REFERENCE
 from sdk.train import load_policy
 
@@ -33,11 +33,22 @@ class Course:
     returns: tuple[Estimate, ...]
 
 
-def course(folder: Path, beyond: Mapping[str, Any], *, rounds: int, episodes: int, tasks: int) -> Course:
-    """Play a toy's run on held-out tasks of these settings, with so many rounds of adaptation, or so many episodes.
+def course(folders: Sequence[Path], beyond: Mapping[str, Any], *, rounds: int, episodes: int, tasks: int) -> Course:
+    """Play a toy's runs, of one method's seeds, on held-out tasks of these settings, with so many rounds or episodes.
 
     Raises `ConfigError` for a run on a robot.
     """
+    size = {"rounds": rounds, "episodes": episodes, "tasks": tasks}
+    played = [_phases(folder, beyond, **size) for folder in folders]
+    experience, phases = played[0][0], np.stack([returns for _, returns in played])
+    estimates = [seeds_by_tasks_ci95(phases[..., k]) for k in range(phases.shape[-1])]
+    return Course(experience, tuple(estimates))
+
+
+def _phases(
+    folder: Path, beyond: Mapping[str, Any], *, rounds: int, episodes: int, tasks: int
+) -> tuple[tuple[int, ...], np.ndarray]:
+    """Return after how much experience a run was measured, and mean returns `[tasks, phases]` of an episode."""
     config, policy, _ = load_policy(folder)
     if config.toy is None:
         raise ConfigError(f"{folder} was trained on the robot '{config.robot}'; only toys have tasks beyond training's")
@@ -48,8 +59,7 @@ def course(folder: Path, beyond: Mapping[str, Any], *, rounds: int, episodes: in
     toy = ToyConfig(name=config.toy.name, settings={**config.toy.settings, **beyond, "episodes": episodes})
     worlds = make_worlds(config.model_copy(update={"toy": toy}), size=config.side_by_side, seed=0, stream=HELD_OUT)
     played = by_episode(collect_in_waves(worlds, policy, list(range(tasks)), 0, HELD_OUT, explore=False))
-    phases = played.per_episode.reshape(tasks, -1, every).mean(-1)
-    return Course(tuple(range(0, episodes, every)), tuple(mean_ci95(column) for column in phases.T))
+    return tuple(range(0, episodes, every)), played.per_episode.reshape(tasks, -1, every).mean(-1)
 
 
 def draw_courses(

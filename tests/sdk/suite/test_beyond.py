@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from benchmarks.beyond import rows
+from benchmarks.beyond import by_name, rows
 from domain_rand.schema import ConfigError
 from sdk.config import resolve_config
 from sdk.statistics import Estimate
@@ -24,17 +24,19 @@ def test_what_adapts_goes_on_for_more_rounds_and_what_remembers_for_more_episode
     train(resolve_config("maml", None, [*TINY, *method]), tmp_path / "maml")
     train(resolve_config("rl2", None, [*TINY, "policy.memory=8", "ppo.bptt=null", "ppo.epochs=1"]), tmp_path / "rl2")
     size = {"rounds": 3, "episodes": 5, "tasks": 6}
-    maml, rl2 = (course(tmp_path / name, {"beyond": True}, **size) for name in ("maml", "rl2"))
+    maml, rl2 = (course([tmp_path / name], {"beyond": True}, **size) for name in ("maml", "rl2"))
     assert (maml.experience, rl2.experience) == ((0, 2, 4, 6), (0, 1, 2, 3, 4))
     assert len({estimate.value for estimate in maml.returns}) == 4
-    inside = course(tmp_path / "maml", {}, **size)
+    inside = course([tmp_path / "maml"], {}, **size)
+    twice = course([tmp_path / "maml"] * 2, {}, **size)
+    assert [e.value for e in twice.returns] == pytest.approx([e.value for e in inside.returns])
     assert inside.returns[0].value > maml.returns[0].value + 10  # goals beyond the square are further away
 
 
 def test_a_robot_s_run_is_refused(tmp_path: Path) -> None:
     train(tiny("robust"), tmp_path / "run")
     with pytest.raises(ConfigError, match="only toys have tasks beyond"):
-        course(tmp_path / "run", {}, rounds=1, episodes=1, tasks=1)
+        course([tmp_path / "run"], {}, rounds=1, episodes=1, tasks=1)
 
 
 def test_the_picture_and_the_rows_are_of_the_same_courses(tmp_path: Path) -> None:
@@ -48,3 +50,7 @@ def test_the_picture_and_the_rows_are_of_the_same_courses(tmp_path: Path) -> Non
     draw_courses(tmp_path / "courses.png", panels, levels)
     left, right = np.split(imread(tmp_path / "courses.png")[..., :3], 2, axis=1)
     assert all((half.max(-1) - half.min(-1) > 0.3).sum() > 100 for half in (left, right))
+
+
+def test_a_name_given_again_is_another_seed() -> None:
+    assert by_name(["a=x", "b=y", "a=z"]) == {"a": [Path("x"), Path("z")], "b": [Path("y")]}
