@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.adaptation import fastest
 from export.adapt_graph import adapt_to_onnx, golden_adaptation
 from export.bundle import ADAPT_GRAPH, STEP_GRAPH
 from export.runtime.session import open_session
@@ -32,14 +33,10 @@ ROBOT, TASK = "husky", "find_goal"
 TICKS, ROUNDS = 2000, 50
 
 
-def fastest(model: bytes, name: str, given: Mapping[str, np.ndarray], times: int) -> float:
+def seconds(model: bytes, name: str, given: Mapping[str, np.ndarray], times: int) -> float:
     """Return the seconds of the fastest of so many runs of a graph."""
-    session, best = open_session(model, name), float("inf")
-    for _ in range(times):
-        start = time.perf_counter()
-        session.run(None, given)
-        best = min(best, time.perf_counter() - start)
-    return best
+    session = open_session(model, name)
+    return fastest({name: lambda: session.run(None, given)}, times, rounds=1)[name]
 
 
 def rows(algo: str, ticks: int = TICKS, rounds: int = ROUNDS) -> list[Row]:
@@ -56,7 +53,7 @@ def rows(algo: str, ticks: int = TICKS, rounds: int = ROUNDS) -> list[Row]:
         for spec, example in zip(graph.input_specs, graph.example(), strict=True)
     }
     carried = sum(int(np.prod(state.shape)) for state in graph.policy.carry_spec)
-    tick = 1e6 * fastest(to_onnx(graph), STEP_GRAPH, given, ticks)
+    tick = 1e6 * seconds(to_onnx(graph), STEP_GRAPH, given, ticks)
     found = [
         measured(f"{algo}/carried", carried, "numbers of memory"),
         measured(f"{algo}/tick", tick, "µs, the step graph alone"),
@@ -65,7 +62,7 @@ def rows(algo: str, ticks: int = TICKS, rounds: int = ROUNDS) -> list[Row]:
         golden = golden_adaptation(policy, contract.obs_size)
         names = {name.removeprefix(ADAPT_PREFIX): value for name, value in golden.items()}
         episodes = {name: value for name, value in names.items() if not name.startswith("next_")}
-        adapt = fastest(adapt_to_onnx(policy, contract.obs_size), ADAPT_GRAPH, episodes, rounds)
+        adapt = seconds(adapt_to_onnx(policy, contract.obs_size), ADAPT_GRAPH, episodes, rounds)
         found.append(measured(f"{algo}/adapt", 1e3 * adapt, "ms, the adapt graph alone, on 64 control periods"))
     return found
 

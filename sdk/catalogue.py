@@ -68,10 +68,14 @@ def _toys() -> Rows:
 
 
 def _benchmarks() -> Rows:
+    from sdk.offdynamics.benchmark.problem import GROUP, find_problems
     from sdk.suite.definition import benchmark_names, find_benchmark
 
-    found = [find_benchmark(name) for name in benchmark_names()]
-    return [{"benchmark": b.name, "title": b.file.title, "algorithms": ", ".join(b.file.algorithms)} for b in found]
+    suite = [(b.name, b.file.title, tuple(b.file.algorithms)) for b in map(find_benchmark, benchmark_names())]
+    problems = [(f"{GROUP}/{p.name}", p.file.title, tuple(p.file.arms)) for p in find_problems(GROUP)]
+    return [
+        {"benchmark": name, "title": title, "algorithms": ", ".join(arms)} for name, title, arms in [*suite, *problems]
+    ]
 
 
 _KINDS: dict[str, Callable[[], Rows]] = {

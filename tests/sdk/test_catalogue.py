@@ -10,6 +10,7 @@ from robots.effects import EFFECTS
 from robots.spec import RobotFile, robot_folder, robot_names
 from sdk.algos.base import algorithm_names
 from sdk.catalogue import catalogue
+from sdk.offdynamics.benchmark.problem import GROUP, problem_names
 from sdk.suite.definition import benchmark_names
 from sdk.toys.base import toy_names
 
@@ -22,7 +23,7 @@ KINDS = {
     "effects": list(EFFECTS),
 }
 KINDS["toys"] = toy_names()
-KINDS["benchmarks"] = benchmark_names()
+KINDS["benchmarks"] = [*benchmark_names(), *(f"{GROUP}/{name}" for name in problem_names())]
 
 
 @pytest.mark.parametrize("kind", KINDS)
