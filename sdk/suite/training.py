@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,7 @@ class _Running:
 
 
 def _train(job: Job, pipe: Connection) -> None:
+    _end_with_parent()
     try:
         watch = LearningCurve(job.folder, job.curve, job.effect) if job.curve else None
         train(job.config, job.folder, resume=RunFolder(job.folder).is_started, report=watch)
@@ -120,6 +123,18 @@ def _train(job: Job, pipe: Connection) -> None:
     except Exception as error:
         pipe.send(f"{type(error).__name__}: {error}")
         raise SystemExit(1) from None
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that began it is gone, even killed: two must never write to one run's folder."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 def _advance(progress: Progress, bars: dict[str, TaskID], jobs: Mapping[str, Job]) -> None:
