@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from domain_rand.schema import ConfigError
 from sdk.checkpoint import RunFolder
@@ -18,6 +19,7 @@ from sdk.offdynamics.gate import gate
 from sdk.offdynamics.judge import judge, target_config
 from sdk.offdynamics.risk import certainty_equivalent, risk_sensitive
 from sdk.train import world_shape
+from tests.export.tiny_policy import Memoryless, export_tiny
 from tests.sdk.command_line import Simshift
 from tests.sdk.tiny_runs import tiny
 
@@ -136,3 +138,31 @@ def test_a_run_and_something_else_are_not_compared(tmp_path: Path) -> None:
     run = linear(tmp_path / "run", corrected=True, luck=1.0)
     with pytest.raises(ConfigError, match="one is a run, the other a bundle"):
         judge(run, tmp_path / "bundle", trials=5)
+
+
+# --- on two bundles --------------------------------------------------------------------------------------------------
+
+
+class Push(Memoryless):
+    """Pushes the servo arm one way; hanging at rest is nearer to the targets on average."""
+
+    def __init__(self, torque: float) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, 1))
+        self.net[0].weight.data.zero_()
+        self.net[0].bias.data.fill_(torque)
+
+
+def test_two_bundles_are_driven_through_the_same_worlds_of_a_twin(tmp_path: Path) -> None:
+    good, bad = (export_tiny(tmp_path / f"{k}.zip", Push(torque)) for k, torque in (("rest", 0.0), ("push", 1.0)))
+    better, worse = judge(good, bad, trials=3), judge(bad, good, trials=3)
+    assert (better.keep, worse.keep) == ("corrected", "uncorrected")
+    assert better.gain.value == pytest.approx(-worse.gain.value)
+    assert not judge(good, good, trials=2).sure
+
+
+def test_bundles_for_other_tasks_are_not_compared(tmp_path: Path) -> None:
+    here = export_tiny(tmp_path / "here.zip")
+    there = export_tiny(tmp_path / "there.zip", provenance={"steps": 1, "config": {"task": "track_rewarded"}})
+    with pytest.raises(ConfigError, match="for other robots or tasks"):
+        judge(here, there, trials=2)
