@@ -129,7 +129,7 @@ class ScoredTrials:
         self._phases[-1] += self.reward
         self._phase_ticks[-1] += 1
         self._slots += [0.0] if self._ticks % self._slot == 0 else []
-        self._slots[-1] += float(reward)
+        self._slots[-1] += self.reward
         self._ticks += 1
         self.observation = self._sensed(observation)
         if terminated or truncated:
