@@ -18,7 +18,8 @@ INTERVALS = (
 )
 SYSTEMS = (
     "Each method where it is recorded beside most others: steps of a run, and the mean return of its first attempts, "
-    "or before and after its first adaptations. What is blank is not recorded."
+    "or before and after its first adaptations. The gap on robots is that from `robust` to `oracle`. What is "
+    "blank is not recorded."
 )
 ATTEMPTS = {"mean return": ("episode_", "adapted_"), "gap closed": ("gap_after_",)}
 """Tables by episode or by adaptation, and the rows that they are made of."""
