@@ -49,7 +49,7 @@ bench-logs: $(READY)  ## Hold a simulation against recordings of the real machin
 bench-robot: $(READY)  ## Measure what a bundle needs and does on the robot; RUN=, ROBUST= training runs of the servo arm
 	$(BIN)/python -m benchmarks.on_robot --run $(RUN) --robust $(ROBUST)
 
-docs: $(READY)  ## Regenerate docs/benchmarks.md from the results files
+docs: $(READY)  ## Regenerate docs/benchmarks.md and docs/headline.md from the results files
 	$(BIN)/python -m benchmarks.page
 
 clean:  ## Remove caches and build outputs (keeps .venv and runs)

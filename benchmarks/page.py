@@ -1,14 +1,16 @@
-"""Write `docs/benchmarks.md` from the results files: `python -m benchmarks.page`."""
+"""Write `docs/benchmarks.md` and `docs/headline.md` from the results files: `python -m benchmarks.page`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from sdk.results import read_results
+from sdk.suite.headline import headline
 from sdk.suite.page import page
 
-PAGE = Path("docs/benchmarks.md")
+PAGES = {Path("docs/benchmarks.md"): page, Path("docs/headline.md"): headline}
 
 if __name__ == "__main__":
-    PAGE.write_text(page(read_results()), encoding="utf-8")
-    print(PAGE)
+    for path, of in PAGES.items():
+        path.write_text(of(read_results()), encoding="utf-8")
+        print(path)

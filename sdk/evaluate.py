@@ -27,7 +27,7 @@ class Evaluation:
 
     A trial in which episodes ended early has more than K of them; the first K are shown. `by_step` `[T]` is the mean
     reward of each step of the trial, `reached` `[W, K]` whether an episode was ever on target, where steps were watched
-    one by one.
+    one by one. `per_slot` `[W, S]` are the returns of each tenth of a second, where a robot's twin kept the score.
     """
 
     returns: np.ndarray
@@ -35,6 +35,7 @@ class Evaluation:
     success: np.ndarray
     by_step: np.ndarray | None = None
     reached: np.ndarray | None = None
+    per_slot: np.ndarray | None = None
 
     @property
     def mean(self) -> Estimate:

@@ -56,6 +56,22 @@ def seeds_by_tasks_gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: 
     return _seeds_by_tasks(np.array(each), gap_closed(*(arm.mean(0) for arm in arms)))
 
 
+def seeds_by_tasks_statistic(statistic: Callable[[np.ndarray], np.ndarray], series: np.ndarray) -> Estimate:
+    """Return a statistic of the mean of `series` `[seeds, tasks, …]`, with an interval as of `seeds_by_tasks_ci95`.
+
+    The statistic takes several such means at once, `[N, …]`, and returns a number for each.
+    """
+    of_tasks = series.mean(0)
+    count, flat = len(of_tasks), of_tasks.reshape(len(of_tasks), -1)
+
+    def resampled(rows: np.ndarray) -> np.ndarray:
+        weights = np.stack([np.bincount(row, minlength=count) for row in rows]) / count
+        return statistic((weights @ flat).reshape(len(rows), *of_tasks.shape[1:]))
+
+    value = float(statistic(of_tasks.mean(0)[None])[0])
+    return _seeds_by_tasks(statistic(series.mean(1)), _bootstrap(resampled, count, value))
+
+
 def gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: np.ndarray) -> Estimate:
     """Return (adaptive − robust) / (oracle − robust) of mean returns `[N]` on the same worlds, resampled as triples."""
 

@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +77,17 @@ def drive(bundle: Path, where: HeldOut, recording: Path | None = None, simshift:
             raise TwinError(f"driving {bundle.name} failed:\n{finished.stderr[-2000:]}{finished.stdout[-500:]}")
         score = twin.score()
     worlds = score["worlds"]
-    return Driven(_scored(worlds), json.loads(finished.stdout), worlds, score["missed_commands"])
+    return Driven(scored(worlds), json.loads(finished.stdout), worlds, score["missed_commands"])
 
 
-def _scored(worlds: list[dict[str, Any]]) -> Evaluation:
+def scored(worlds: Sequence[Mapping[str, Any]]) -> Evaluation:
+    """Return the twin's report on each world as one evaluation; all are cut to the shortest."""
     shown = min(len(world["per_episode"]) for world in worlds)
     per_episode = np.array([world["per_episode"][:shown] for world in worlds])
     success = np.array([np.mean(world["success"][:shown]) for world in worlds])
-    return Evaluation(np.array([world["return"] for world in worlds]), per_episode, success)
+    slots = min(len(world["per_slot"]) for world in worlds)
+    per_slot = np.array([world["per_slot"][:slots] for world in worlds])
+    return Evaluation(np.array([world["return"] for world in worlds]), per_episode, success, per_slot=per_slot)
 
 
 class _Twin:

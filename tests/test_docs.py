@@ -5,19 +5,21 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
+from benchmarks.page import PAGES
 from domain_rand.randomizer import Randomization
 from sdk.results import read_results
-from sdk.suite.page import page
 
 ROOT = Path(__file__).parents[1]
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)")
 
 
-def test_the_benchmarks_page_is_generated_from_the_results_files() -> None:
-    written = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
-    assert written == page(read_results(ROOT / "benchmarks/results")), "run: make docs"
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_generated_from_the_results_files(path: Path) -> None:
+    written = (ROOT / path).read_text(encoding="utf-8")
+    assert written == PAGES[path](read_results(ROOT / "benchmarks/results")), "run: make docs"
 
 
 def test_every_link_leads_somewhere() -> None:

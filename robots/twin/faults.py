@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pydantic import Field, model_validator
 
 from domain_rand.schema import Schema
@@ -36,11 +38,29 @@ class Freeze(Schema):
         return self
 
 
-class Switch(Schema):
-    """From `at` [s of the trial] on, hidden parameters have other values, in their physical units."""
+class Change(Schema):
+    """Hidden parameters get other values: `params` in their physical units, `scale` times what they are."""
+
+    params: dict[str, float] = {}
+    scale: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _one_value_each(self) -> Change:
+        if not self.params and not self.scale:
+            raise ValueError("a change names at least one parameter, under params or scale")
+        if both := self.params.keys() & self.scale.keys():
+            raise ValueError(f"'{min(both)}' is under both params and scale")
+        return self
+
+    def values(self, now: Mapping[str, float]) -> dict[str, float]:
+        """Return the new values of those that change, where all have the values `now`."""
+        return {**self.params, **{name: factor * now[name] for name, factor in self.scale.items()}}
+
+
+class Switch(Change):
+    """A change that happens at a time of the trial [s], and lasts to its end."""
 
     at: float = Field(ge=0)
-    params: dict[str, float] = Field(min_length=1)
 
 
 class Faults(Schema):

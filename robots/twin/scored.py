@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from domain_rand.schema import ConfigError, nearest
 from robots.effects import effect_named
 from robots.model import Engine
 from robots.robot_env import RobotEnv
-from robots.twin.faults import Faults
+from robots.twin.faults import Faults, Switch
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class WorldScore:
     """One trial in one world: return per episode, and whether each episode that ended did so on target.
 
     `params` are the world's hidden parameters in physical units, as they were at the start. `per_phase` are the returns
-    before, between and after the switches of hidden parameters, `phase_ticks` how long each phase was. An incomplete
-    trial was given up; its last return is that of a part of an episode.
+    before, between and after the switches of hidden parameters, `phase_ticks` how long each phase was, `per_slot` the
+    returns of each `slot_ticks`. An incomplete trial was given up; its last return is that of a part of an episode.
     """
 
     world: int
@@ -33,6 +34,7 @@ class WorldScore:
     complete: bool
     per_phase: tuple[float, ...] = ()
     phase_ticks: tuple[int, ...] = ()
+    per_slot: tuple[float, ...] = ()
 
     @property
     def total(self) -> float:
@@ -43,6 +45,11 @@ class WorldScore:
         """Return JSON-compatible data; `total` is called `return` there."""
         data = asdict(self)
         return {"world": data.pop("world"), "return": self.total, **data}
+
+
+def slot_ticks(control_dt: float) -> int:
+    """Return the control periods that come nearest to a tenth of a second."""
+    return max(1, round(0.1 / control_dt))
 
 
 class ScoredTrials:
@@ -71,6 +78,7 @@ class ScoredTrials:
             raise ConfigError("worlds is 0; at least one world is needed")
         self.contract = self._env.contract
         self.trial_steps = self._env.spec_of_robot.task.episodes * self._env.horizon
+        self._slot = slot_ticks(self.contract.control_dt)
         self.scores: list[WorldScore] = []
         self.running = False
         self._faults = faults or Faults()
@@ -90,13 +98,18 @@ class ScoredTrials:
         """The command sent last in this episode, initially the safe one, in contract order."""
         return self._env.robot.limiter.last
 
+    @property
+    def context(self) -> np.ndarray:
+        """The hidden parameters as they are now, as a vector; no robot can tell them."""
+        return self._env.context.normalized
+
     def begin(self) -> None:
         """Begin the next world's trial."""
         self.world = self._waiting.pop(0)
         observation, info = self._env.reset(seed=self._seed, options={"world": self.world})
         self._params: dict[str, float] = info["params"]
         self._returns, self._success, self._ticks = [0.0], list[bool](), 0
-        self._phases, self._phase_ticks = [0.0], [0]
+        self._phases, self._phase_ticks, self._slots = [0.0], [0], list[float]()
         self._switches = sorted(self._faults.switch, key=lambda switch: switch.at)
         self._frozen: dict[int, np.ndarray] = {}
         self.reward = 0.0
@@ -115,6 +128,8 @@ class ScoredTrials:
         self._returns[-1] += self.reward
         self._phases[-1] += self.reward
         self._phase_ticks[-1] += 1
+        self._slots += [0.0] if self._ticks % self._slot == 0 else []
+        self._slots[-1] += self.reward
         self._ticks += 1
         self.observation = self._sensed(observation)
         if terminated or truncated:
@@ -147,10 +162,8 @@ class ScoredTrials:
     def _finish(self, complete: bool) -> None:
         self.running = False
         returns, success = tuple(self._returns), tuple(self._success)
-        phases, lengths = tuple(self._phases), tuple(self._phase_ticks)
-        self.scores.append(
-            WorldScore(self.world, self._params, returns, success, self._ticks, complete, phases, lengths)
-        )
+        parts = tuple(self._phases), tuple(self._phase_ticks), tuple(self._slots)
+        self.scores.append(WorldScore(self.world, self._params, returns, success, self._ticks, complete, *parts))
 
     @property
     def _time(self) -> float:
@@ -160,7 +173,7 @@ class ScoredTrials:
     def _switch(self) -> None:
         """Let hidden parameters change whose time has come; a new phase begins where something has been scored."""
         while self._switches and self._switches[0].at <= self._time:
-            self._env.switch(self._switches.pop(0).params)
+            self._env.switch(self._switches.pop(0).values(self._env.context.params))
             if self._phase_ticks[-1]:
                 self._phases.append(0.0)
                 self._phase_ticks.append(0)
@@ -183,10 +196,18 @@ def check_faults(faults: Faults, env: RobotEnv) -> None:
     for freeze in faults.freeze:
         if freeze.signal not in signals:
             raise ConfigError(f"faults.freeze: no signal '{freeze.signal}'; {nearest(freeze.signal, signals)}")
-    for name, value in (item for switch in faults.switch for item in switch.params.items()):
-        if name not in parameters:
-            raise ConfigError(f"faults.switch: no parameter '{name}'; {nearest(name, parameters)}")
-        _check_value(name, value, env)
+    for switch in faults.switch:
+        for name in (*switch.params, *switch.scale):
+            if name not in parameters:
+                raise ConfigError(f"faults.switch: no parameter '{name}'; {nearest(name, parameters)}")
+        for name, value in (*switch.params.items(), *_scaled(switch, env)):
+            _check_value(name, value, env)
+
+
+def _scaled(switch: Switch, env: RobotEnv) -> list[tuple[str, float]]:
+    """Return the outermost values that scaling may lead to, where draws have a finite range."""
+    edges = ((name, factor, env.randomization.parameters[name].draw.support) for name, factor in switch.scale.items())
+    return [(name, factor * edge) for name, factor, support in edges for edge in support if isfinite(edge)]
 
 
 def _check_value(name: str, value: float, env: RobotEnv) -> None:

@@ -109,7 +109,7 @@ def _print(facts: dict[str, Any]) -> None:
 
 
 def _print_score(score: dict[str, Any]) -> None:
-    table("score", score["worlds"])
+    table("score", [{key: value for key, value in world.items() if key != "per_slot"} for world in score["worlds"]])
     table("line", [{"direction": direction, **count} for direction, count in score["line"].items()])
 
 

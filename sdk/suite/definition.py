@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from domain_rand.schema import ConfigError, Schema, nearest
+from robots.twin.faults import Change, Switch
 from sdk.config import CONFIGS, ToyConfig, TrainConfig, configure
 
 FILES = CONFIGS / "benchmarks"
@@ -95,6 +96,9 @@ class BenchmarkFile(Schema):
     reference_tasks: int = Field(default=20_000, ge=2, description="tasks that sampled strategies are played on")
     published: dict[str, float] = {}
     curve: CurveSettings = CurveSettings()
+    beyond: dict[str, Change] = Field(default={}, description="robot's worlds outside of training, one change each")
+    switch: dict[str, Switch] = Field(default={}, description="what happens to the robot in the middle of a trial")
+    changed_tasks: int = Field(default=50, ge=2, description="held-out tasks of each change and each switch")
     algorithms: dict[str, Entry]
 
     @model_validator(mode="after")
@@ -110,7 +114,15 @@ class BenchmarkFile(Schema):
             raise ValueError(f"near counts visits where goals are few: the toys {', '.join(PLANES_WITH_FEW_GOALS)}")
         if any(entry.episodes for entry in self.algorithms.values()) and (self.robot or self.adapts_every):
             raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
+        if self.toy and (self.beyond or self.switch):
+            raise ValueError("beyond and switch change a robot; a toy has settings of its own")
         return self
+
+    @property
+    def changes(self) -> dict[str, Switch]:
+        """Both kinds, by what their rows begin with; worlds outside of training are so from the start."""
+        beyond = {f"beyond/{name}": Switch(at=0.0, **change.plain()) for name, change in self.beyond.items()}
+        return {**beyond, **{f"switch/{name}": switch for name, switch in self.switch.items()}}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,12 +20,16 @@ from sdk.toys.references.base import known as known_of_toy
 
 @dataclass(frozen=True)
 class Trained:
-    """One training run's outcome: its last checkpoint on the held-out tasks, the way there, its bundle's adaptation."""
+    """One training run's outcome: its last checkpoint on the held-out tasks, the way there, its bundle's adaptation.
+
+    `changed` are the evaluations where a robot was changed, by the name of the change.
+    """
 
     seed: int
     evaluation: Evaluation
     curve: list[Point]
     rounds: Rounds | None = None
+    changed: Mapping[str, Evaluation] = field(default_factory=dict)
 
 
 def known(benchmark: Benchmark) -> dict[str, Known]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 from sdk.results import Result, Row, section
 from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
+from sdk.suite.recorded import Outcome, belongs, table
 from sdk.suite.systems import COLUMNS as COLUMNS_OF_SYSTEMS
 from sdk.suite.systems import systems
 
@@ -18,7 +18,8 @@ INTERVALS = (
 )
 SYSTEMS = (
     "Each method where it is recorded beside most others: steps of a run, and the mean return of its first attempts, "
-    "or before and after its first adaptations. What is blank is not recorded."
+    "or before and after its first adaptations. The gap on robots is that from `robust` to `oracle`. What is "
+    "blank is not recorded."
 )
 ATTEMPTS = {"mean return": ("episode_", "adapted_"), "gap closed": ("gap_after_",)}
 """Tables by episode or by adaptation, and the rows that they are made of."""
@@ -26,33 +27,13 @@ ATTEMPTS = {"mean return": ("episode_", "adapted_"), "gap closed": ("gap_after_"
 COLUMNS = ("what", "source", "mean", "95 % interval", "share", "bar", "holds", "to the bar", "of a run")
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One algorithm's results file, its rows by what they measure."""
-
-    algo: str
-    result: Result
-    rows: dict[str, Row]
-
-    @staticmethod
-    def of(result: Result) -> Outcome:
-        """Read a results file that a benchmark of the suite wrote."""
-        names = [row.name.split("/", 2) for row in result.rows]
-        return Outcome(names[0][1], result, {name[2]: row for name, row in zip(names, result.rows, strict=True)})
-
-    @property
-    def total(self) -> Row:
-        """The mean return of a trial."""
-        return self.rows["total_return"]
-
-
 def page(results: list[Result]) -> str:
     """Return the page; a benchmark of the suite is one section, however many algorithms have a file."""
     found = [find_benchmark(name) for name in benchmark_names()]
-    mine = {one.name: [r for r in results if _belongs(r, one)] for one in found}
+    mine = {one.name: [r for r in results if belongs(r, one)] for one in found}
     others = [result for result in results if not any(result in group for group in mine.values())]
     recorded = {name: {one.algo: one.rows for one in map(Outcome.of, group)} for name, group in mine.items()}
-    lines = [*HEADER, "## All methods", "", SYSTEMS, "", *_table(COLUMNS_OF_SYSTEMS, systems(recorded, results)), ""]
+    lines = [*HEADER, "## All methods", "", SYSTEMS, "", *table(COLUMNS_OF_SYSTEMS, systems(recorded, results)), ""]
     if any(mine.values()):
         lines += [INTERVALS, ""]
     for one in found:
@@ -68,15 +49,11 @@ def _other(result: Result) -> list[str]:
     return [title, blank, *picture, *rest]
 
 
-def _belongs(result: Result, benchmark: Benchmark) -> bool:
-    return result.benchmark in {f"{benchmark.kind}_{benchmark.name}_{algo}" for algo in benchmark.file.algorithms}
-
-
 def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
     file = benchmark.file
     lines = [f"## {file.title}", "", f"{file.protocol.strip()} ({file.paper})", ""]
     lines += [f"![{file.title}](images/benchmarks/{benchmark.name}.png)", ""]
-    lines += [*_table(COLUMNS, _standings(benchmark, outcomes)), ""]
+    lines += [*table(COLUMNS, _standings(benchmark, outcomes)), ""]
     if any(benchmark.shows_beliefs(outcome.algo) for outcome in outcomes):
         text = "What variBAD believes of the goal's place as it searches"
         lines += [f"![{text}](images/benchmarks/{benchmark.name}_beliefs.png)", ""]
@@ -85,7 +62,7 @@ def _section(benchmark: Benchmark, outcomes: list[Outcome]) -> list[str]:
         lines += [f"![{text}](images/benchmarks/{benchmark.name}_{outcome.algo}_paths.png)", ""]
     for about, prefixes in ATTEMPTS.items():
         attempts = list(_attempts(outcomes, about, prefixes))
-        lines += [*_table(attempts[0], attempts[1:]), ""] if attempts else []
+        lines += [*table(attempts[0], attempts[1:]), ""] if attempts else []
     for outcome in outcomes:
         result = outcome.result
         seeds = ", ".join(map(str, result.seeds))
@@ -154,8 +131,3 @@ def _attempts(outcomes: list[Outcome], about: str, prefixes: tuple[str, ...]) ->
     first = list(names.values())
     for name in first[0].reference:
         yield [name, *(f"{row.reference[name]:.4g}" for row in first)]
-
-
-def _table(columns: Iterable[str], rows: Iterable[list[str]]) -> list[str]:
-    head = list(columns)
-    return [f"| {' | '.join(cells)} |" for cells in (head, ["---"] * len(head), *rows)]

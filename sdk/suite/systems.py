@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from sdk.algos.base import algorithm_names, find_algorithm
 from sdk.results import Result, Row
 from sdk.suite.choices import CHOICES
+from sdk.suite.definition import find_benchmark
 
 COST = "adaptation_cost"
 COLUMNS = (
@@ -20,6 +21,7 @@ COLUMNS = (
     "measured on",
     "steps to train",
     "return by attempt",
+    "gap closed on robots",
     "cost on the device",
     "when to choose it",
 )
@@ -48,6 +50,7 @@ def _system(name: str, recorded: Mapping[str, Mapping[str, Mapping[str, Row]]], 
         benchmark or "",
         f"{rows['steps'].value / 1e6:.3g} M" if "steps" in rows else "",
         by_attempt(rows),
+        on_robots(name, recorded),
         on_device(name, costs),
         choice.choose,
     ]
@@ -59,6 +62,16 @@ def by_attempt(rows: Mapping[str, Row]) -> str:
     if not attempts:
         return f"{rows['total_return'].value:.4g} in all" if "total_return" in rows else ""
     return ", ".join(attempts[:SHOWN]) + (", …" if len(attempts) > SHOWN else "")
+
+
+def on_robots(name: str, recorded: Mapping[str, Mapping[str, Mapping[str, Row]]]) -> str:
+    """Return the gap that a method closed in each benchmark on a robot that it has a file of."""
+    robots = {one: methods[name] for one, methods in recorded.items() if name in methods and _on_robot(one)}
+    return ", ".join(f"{one} {rows['gap_closed'].value:.0%}" for one, rows in robots.items() if "gap_closed" in rows)
+
+
+def _on_robot(benchmark: str) -> bool:
+    return find_benchmark(benchmark).kind == "robots"
 
 
 def on_device(name: str, costs: Mapping[str, Row]) -> str:

@@ -16,9 +16,9 @@ from robots.contract import Contract
 from robots.drivers.base import DriverTimeout, Reading
 from robots.drivers.udp import UdpDriver
 from robots.robot_env import RobotEnv
-from robots.twin.faults import Faults, Freeze, LineFaults, Switch
+from robots.twin.faults import Change, Faults, Freeze, LineFaults, Switch
 from robots.twin.line import Direction, Line
-from robots.twin.scored import ScoredTrials, WorldScore
+from robots.twin.scored import ScoredTrials, WorldScore, slot_ticks
 from robots.twin.server import Twin, TwinScore, TwinSettings
 from tests.robots.twin_process import TwinProcess
 
@@ -138,6 +138,24 @@ def test_a_switch_changes_the_machine_from_its_time_on(healthy: tuple[list[World
     assert healthy[0][0].per_phase == (pytest.approx(healthy[0][0].total),)
 
 
+def test_a_switch_may_scale_what_each_world_has(healthy: tuple[list[WorldScore], np.ndarray]) -> None:
+    gains = [score.params["motor_gain"] for score in healthy[0]]
+    scaled, _ = play(Faults(switch=(Switch(at=2.4, scale={"motor_gain": 0.5}),)), worlds=2)
+    for world, gain in enumerate(gains):
+        to_value, _ = play(Faults(switch=(Switch(at=2.4, params={"motor_gain": 0.5 * gain}),)), worlds=2)
+        assert scaled[world] == to_value[world]
+    assert gains[0] != gains[1]
+    assert Change(params={"a": 1.0}, scale={"b": 0.5}).values({"a": 7.0, "b": 4.0}) == {"a": 1.0, "b": 2.0}
+
+
+def test_slots_of_a_tenth_of_a_second_make_up_episodes_and_phases() -> None:
+    (score, *_), _ = play(Faults(switch=(Switch(at=2.4, params={"payload_mass": 3.0}),)))
+    assert len(score.per_slot) == 60
+    assert [sum(score.per_slot[k : k + 20]) for k in (0, 20, 40)] == pytest.approx(score.per_episode)
+    assert sum(score.per_slot[:24]) == pytest.approx(score.per_phase[0])
+    assert [slot_ticks(dt) for dt in (0.01, 0.02, 0.05, 0.5)] == [10, 5, 2, 1]
+
+
 def test_a_switch_outlives_the_episode_and_not_the_world() -> None:
     env = RobotEnv("servo_arm", stream="held_out")
 
@@ -252,6 +270,10 @@ def test_faults_are_read_from_a_file(tmp_path: Path) -> None:
         ({"freeze": [{"signal": "joint_pso", "start": 2.0}]}, "no signal 'joint_pso'; did you mean 'joint_pos'"),
         ({"switch": [{"at": 1.0, "params": {"payload": 1.0}}]}, "no parameter 'payload'; did you mean 'payload_mass'"),
         ({"switch": [{"at": 1.0, "params": {"payload_mass": -1.0}}]}, "payload_mass = -1: payload: link_mass = -1 kg"),
+        ({"switch": [{"at": 1.0, "scale": {"payload": 0.5}}]}, "no parameter 'payload'; did you mean 'payload_mass'"),
+        ({"switch": [{"at": 1.0, "scale": {"motor_gain": 10.0}}]}, "motor_gain = -15: shoulder: motor_gain = -15"),
+        ({"switch": [{"at": 1.0}]}, "a change names at least one parameter, under params or scale"),
+        ({"switch": [{"at": 1.0, "params": {"a": 1.0}, "scale": {"a": 1.0}}]}, "'a' is under both params and scale"),
     ],
 )
 def test_wrong_faults_are_explained_before_anything_moves(faults: dict[str, object], message: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from domain_rand.schema import ConfigError
-from robots.spec import load_robot
+from robots.twin.faults import Faults, Switch
 from sdk import cli
 from sdk.algos.base import algorithm_names
 from sdk.checkpoint import METRICS, RunFolder
@@ -21,6 +21,7 @@ from sdk.config import resolve_config
 from sdk.results import Result, Row, read_results
 from sdk.statistics import seeds_by_tasks_ci95
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
+from sdk.suite.changed import slots_of
 from sdk.suite.curve import LearningCurve, first_at, read_curve
 from sdk.suite.definition import Bar, Benchmark, BenchmarkFile, benchmark_names, find_benchmark, find_benchmarks
 from sdk.suite.options import Options
@@ -191,7 +192,7 @@ def test_every_benchmark_is_sound(name: str) -> None:
         assert world_shape(config).trial_steps % (config.ppo.bptt or 1) == 0
     if benchmark.kind == "robots":
         assert {benchmark.file.ceiling, benchmark.file.floor} <= benchmark.file.algorithms.keys()
-        load_robot(str(benchmark.file.robot), benchmark.file.task)
+        slots_of(benchmark)
     else:
         few = benchmark.file.model_copy(update={"reference_tasks": 20})
         found = known(Benchmark(name, few, name))
@@ -221,6 +222,7 @@ def test_a_bar_is_a_return_a_share_of_the_ceiling_or_of_the_gap(bar: Bar, line: 
         ({"toy": None}, "a toy or a robot"),
         ({"toy": None, "robot": "servo_arm"}, "the bar of a robot's arm is a gap or a success"),
         ({"algorithms": {"rl2": {"bar": {"success": 0.9}}}}, "the bar of a toy is a return"),
+        ({"switch": {"weakened": {"at": 1.0, "scale": {"gain": 0.5}}}}, "beyond and switch change a robot"),
         ({"algorithms": {"rl2": {"bar": {}}}}, "one of value, share, gap and success"),
         ({"algorithms": {"rl2": {"stesp": 5}}}, "did you mean 'steps'?"),
     ],
@@ -266,15 +268,23 @@ def test_a_robot_s_arms_are_exported_driven_and_compared(tmp_path: Path, monkeyp
     train_little = {"steps": 2400, "trials": 4, "robots": 4, "workers": 0, "ppo": {"epochs": 1}}
     texts = {"title": "Arm", "paper": "none", "protocol": "As servo_arm.", "ceiling": "oracle", "floor": "robust"}
     arms = {"robust": train_little, "rl2": {"bar": {"gap": 0.7}, **train_little}, "oracle": train_little}
-    where = {"robot": "servo_arm", "effect": "cable", "tasks": 2, "curve": {"tasks": 4, "points": 1}}
+    where = {"robot": "servo_arm", "effect": "cable", "tasks": 3, "curve": {"tasks": 4, "points": 1}}
+    where |= {"beyond": {"heavier": {"params": {"payload_mass": 2.0}}}, "changed_tasks": 2}
+    where |= {"switch": {"weakened": {"at": 3.0, "scale": {"motor_gain": 0.5}}}}
     benchmark = Benchmark("arm", BenchmarkFile.parse({**texts, **where, "algorithms": arms}), "arm")
     found = run_benchmark(benchmark, Options(algos=("rl2",), seeds=(0,), at_once=3), QUIET)
     assert found.keys() == {"rl2", "robust", "oracle"}
-    rl2, robust, oracle = ({row.name.split("/")[2]: row for row in found[arm]} for arm in ("rl2", "robust", "oracle"))
+    rl2, robust, oracle = (
+        {row.name.split("/", 2)[2]: row for row in found[arm]} for arm in ("rl2", "robust", "oracle")
+    )
     levels = [rows["total_return"].value for rows in (robust, rl2, oracle)]
     assert rl2["gap_closed"].value == pytest.approx((levels[1] - levels[0]) / (levels[2] - levels[0]))
     assert (rl2["gap_closed"].bar, "gap_closed" in robust) == (">= 0.7", False)
-    assert {"episode_1", "episode_3", "seconds", "success"} < rl2.keys()
+    assert {"episode_1", "episode_3", "seconds", "success", "seconds_to_90"} < rl2.keys()
+    assert {"beyond/heavier/total_return", "switch/weakened/before", "switch/weakened/after"} < oracle.keys()
+    assert 0 <= rl2["switch/weakened/recovery"].value <= 3.0
+    changes = tmp_path / "runs/benchmarks/arm/oracle/seed_0/changes"
+    assert Faults.load(changes / "switch_weakened.yaml").switch == (Switch(at=3.0, scale={"motor_gain": 0.5}),)
     assert {result.benchmark for result in read_results()} == {
         "robots_arm_rl2",
         "robots_arm_robust",

@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sdk.statistics import MANY, gap_closed, mean_ci95, seeds_by_tasks_ci95, seeds_by_tasks_gap_closed
+from sdk.statistics import (
+    MANY,
+    gap_closed,
+    mean_ci95,
+    seeds_by_tasks_ci95,
+    seeds_by_tasks_gap_closed,
+    seeds_by_tasks_statistic,
+)
 
 
 def test_the_interval_covers_the_true_mean_95_times_in_a_hundred() -> None:
@@ -69,3 +76,14 @@ def test_the_gap_closed_over_seeds_by_hand() -> None:
     estimate = seeds_by_tasks_gap_closed(robust, adaptive, oracle)
     half = 4.303 * np.std([0.5, 0.6, 1.0], ddof=1) / 3**0.5
     assert (estimate.value, estimate.low, estimate.high) == pytest.approx((0.7, 0.7 - half, 0.7 + half))
+
+
+def test_a_statistic_of_mean_series_has_the_intervals_of_means_and_of_the_gap() -> None:
+    rng = np.random.default_rng(4)
+    robust, adaptive, oracle = (rng.normal(mean, 1, size=(3, 40)) for mean in (0, 3, 4))
+    mean, known = seeds_by_tasks_statistic(lambda x: x, adaptive), seeds_by_tasks_ci95(adaptive)
+    assert (mean.value, mean.low, mean.high) == pytest.approx((known.value, known.low, known.high))
+    series = np.stack([robust, adaptive, oracle], axis=-1)
+    gap = seeds_by_tasks_statistic(lambda x: (x[:, 1] - x[:, 0]) / (x[:, 2] - x[:, 0]), series)
+    same = seeds_by_tasks_gap_closed(robust, adaptive, oracle)
+    assert (gap.value, gap.low, gap.high) == pytest.approx((same.value, same.low, same.high))

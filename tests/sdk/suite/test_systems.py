@@ -44,6 +44,14 @@ def test_a_trial_of_one_attempt_is_its_total_and_many_attempts_are_cut() -> None
     assert by_attempt({}) == ""
 
 
+def test_the_gap_closed_is_that_of_every_robot_and_of_no_toy() -> None:
+    gap, none = rows(("total_return", 1.0), ("gap_closed", 0.924)), rows(("total_return", 1.0))
+    recorded = {"cartpole": {"rl2": gap, "robust": none}, "servo_arm": {"rl2": gap}, "navigation": {"rl2": gap}}
+    table = systems(recorded, [])
+    assert cells("rl2", table)["gap closed on robots"] == "cartpole 92%, servo_arm 92%"
+    assert cells("robust", table)["gap closed on robots"] == cells("maml", table)["gap closed on robots"] == ""
+
+
 def test_the_cost_on_a_device_is_that_of_its_file() -> None:
     found = rows(("maml/tick", 21.15), ("maml/adapt", 0.374), ("maml/carried", 5572.0), ("rl2/tick", 9.0))
     found |= rows(("rl2/carried", 64.0))
