@@ -25,7 +25,7 @@ from sdk.suite.outcome import Trained
 from sdk.through_twin import HeldOut, drive
 
 BUNDLE_WORLDS = 50
-"""Held-out worlds of the evaluation table inside a bundle."""
+"""Held-out worlds of the evaluation table inside a bundle, where a benchmark has as many."""
 
 Play = Callable[[HeldOut], tuple[Evaluation, Rounds | None]]
 
@@ -61,7 +61,8 @@ def _where(benchmark: Benchmark, worlds: int, faults: Path | None = None) -> Hel
 def _player(benchmark: Benchmark, algo: str, folder: Path) -> Play:
     if not find_algorithm(benchmark.entry(algo).algo or algo).deployable:
         return lambda where: (play_in_process(folder, where), None)
-    manifest = export_run(folder, folder / "bundle", worlds=BUNDLE_WORLDS, overwrite=True)
+    worlds = min(BUNDLE_WORLDS, benchmark.file.tasks)
+    manifest = export_run(folder, folder / "bundle", worlds=worlds, overwrite=True)
 
     def through_twin(where: HeldOut) -> tuple[Evaluation, Rounds | None]:
         driven = drive(folder / "bundle", where)
