@@ -6,6 +6,7 @@ column, what one has not is blank.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -29,6 +30,8 @@ HEADER = [
 ]
 COLUMNS = {"success": "success", "total_return": "return", "gap_closed": "gap closed", "seconds_to_90": "s to 90 %"}
 SHARES = ("success", "gap_closed")
+NEVER_OUTSIDE = {"success": (0.0, 1.0)}
+"""Where no value can lie outside, the interval shown does not either."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,10 @@ def _ordered(benchmark: Benchmark, outcomes: list[Outcome]) -> list[Outcome]:
 
 
 def _cell(name: str) -> Callable[[dict[str, Row]], str]:
-    return lambda rows: number(rows[name], share=name in SHARES) if name in rows else ""
+    def cell(rows: dict[str, Row]) -> str:
+        return number(rows[name], name in SHARES, NEVER_OUTSIDE.get(name)) if name in rows else ""
+
+    return cell
 
 
 def _beyond(name: str) -> Callable[[dict[str, Row]], str]:
@@ -104,9 +110,11 @@ def _switch(name: str) -> Callable[[dict[str, Row]], str]:
     return cell
 
 
-def number(row: Row, share: bool = False) -> str:
-    """Return a value with its interval in brackets, as a percentage if it is a share."""
-    value, *interval = (f"{x:.0%}" if share else f"{x:.3g}" for x in (row.value, *(row.ci95 or ())))
+def number(row: Row, share: bool = False, within: tuple[float, float] | None = None) -> str:
+    """Return a value with its interval in brackets, as a percentage if it is a share; no end lies outside `within`."""
+    low, high = within or (-math.inf, math.inf)
+    ends = (min(max(x, low), high) for x in row.ci95 or ())
+    value, *interval = (f"{x:.0%}" if share else f"{x:.3g}" for x in (row.value, *ends))
     return value + (f" [{', '.join(interval)}]" if interval else "")
 
 

@@ -58,3 +58,10 @@ def test_seconds_worlds_outside_of_training_and_switches() -> None:
         "| --- | --- |",
         "| `rma` | 40 → 30, 0.5 s |",
     ]
+
+
+def test_no_share_of_episodes_is_negative_or_more_than_all_of_them() -> None:
+    wide = Estimate(0.9, 0.61, 1.19)
+    success, gap = (measured(f"servo_arm/rl2/{name}", wide, "x") for name in ("success", "gap_closed"))
+    (line,) = [line for line in lines_of([OLD[0], result("rl2", 7.0, success, gap), OLD[2]]) if "rl2" in line]
+    assert line == "| `rl2` | 90% [61%, 100%] | 7 [6, 8] | 90% [61%, 119%] |"
