@@ -15,7 +15,8 @@
 Conversation: HELLO → WELCOME or REFUSE; then each SENSE is answered by a COMMAND or a STOP with its sequence number,
 each END by a STOP; BYE leaves. Values stand in contract order: the handshake has agreed on the contract's fingerprint.
 A robot whose WELCOME says `"reward": true` sends one more value in SENSE, behind the signals: the reward of the control
-period that has just ended, 0 at the start of a trial.
+period that has just ended, 0 at the start of a trial. `ODD_EPISODE` is set throughout every second episode of a trial:
+where it changes, an episode has begun whose first reading was lost.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ HEADER = struct.Struct("<4sBBHIdH")
 CHECK = struct.Struct("<I")
 MAX_PAYLOAD = 16384
 MAX_PACKET = HEADER.size + MAX_PAYLOAD + CHECK.size
-TRIAL_START, EPISODE_START, TRIAL_END, SESSION_END = 1, 2, 4, 8
-ALL_FLAGS = TRIAL_START | EPISODE_START | TRIAL_END | SESSION_END
+TRIAL_START, EPISODE_START, TRIAL_END, SESSION_END, ODD_EPISODE = 1, 2, 4, 8, 16
+ALL_FLAGS = TRIAL_START | EPISODE_START | TRIAL_END | SESSION_END | ODD_EPISODE
 
 
 class PacketError(ValueError):

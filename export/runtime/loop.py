@@ -129,6 +129,7 @@ class _Run:
     def _end_trial(self, reading: Reading, trials: int | None) -> str | None:
         """Count a trial; returns why the run ends with it, if it does."""
         self._trials += 1
+        self._trial_due = self._episode_due = True  # the next trial's first reading may be lost
         self._skip(reading)
         if reading.session_end:
             return f"the robot ended its session after {self._trials} trials"

@@ -15,7 +15,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from domain_rand.schema import ConfigError, nearest
 from robots.contract import Contract
-from robots.packets import EPISODE_START, SESSION_END, TRIAL_START, Kind
+from robots.packets import EPISODE_START, ODD_EPISODE, SESSION_END, TRIAL_START, Kind
 from robots.safety import UnsafeCommand, safe_command
 
 
@@ -186,6 +186,20 @@ class Message(Protocol):
     def flags(self) -> int: ...
     @property
     def values(self) -> Sequence[float]: ...
+
+
+class EpisodeWatch:
+    """Notices that an episode has begun whose first reading was lost."""
+
+    def __init__(self) -> None:
+        self._before = 0
+
+    def flags(self, message: Message) -> int:
+        """Return a message's flags; where another episode has begun since the reading before, it begins here."""
+        if message.kind is Kind.END:
+            return message.flags
+        begun, self._before = (message.flags ^ self._before) & ODD_EPISODE, message.flags
+        return message.flags | EPISODE_START if begun else message.flags
 
 
 def newest_reading(following: Callable[[float], Message | None], deadline: float, features: Features) -> Reading | None:

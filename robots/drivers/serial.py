@@ -20,6 +20,7 @@ from robots.drivers.base import (
     ContractMismatch,
     DriverError,
     DriverTimeout,
+    EpisodeWatch,
     Features,
     Reading,
     limited_command,
@@ -72,7 +73,7 @@ class SerialDriver:
         self._reader = FrameReader()
         self._frames: list[Frame] = []
         self._wrong_size = 0
-        self._sequence, self._time = 0, 0.0
+        self._sequence, self._time, self._episodes = 0, 0.0, EpisodeWatch()
 
     @property
     def bad_frames(self) -> int:
@@ -148,7 +149,7 @@ class SerialDriver:
                 self._wrong_size += 1
             else:
                 self._sequence, self._time = frame.sequence, frame.time
-                return frame
+                return frame._replace(flags=self._episodes.flags(frame))
         return None
 
     def _next(self, deadline: float, kinds: tuple[Kind, ...]) -> Frame | None:

@@ -15,6 +15,7 @@ from robots.contract import Contract
 from robots.drivers.base import (
     DriverError,
     DriverTimeout,
+    EpisodeWatch,
     Features,
     Reading,
     address,
@@ -75,7 +76,7 @@ class UdpDriver:
             line.close()
             raise ConfigError(f"{self.url}: {error}") from None
         line.setblocking(False)
-        self._sequence, self._time = 0, 0.0
+        self._sequence, self._time, self._episodes = 0, 0.0, EpisodeWatch()
         self._answer: bytes | None = None
         return line
 
@@ -142,7 +143,7 @@ class UdpDriver:
                 self.bad_packets += 1
             else:
                 self._sequence, self._time, self._answer = packet.sequence, packet.time, None
-                return packet
+                return packet._replace(flags=self._episodes.flags(packet))
         return None
 
     def _next(self, deadline: float, kinds: tuple[Kind, ...]) -> Packet | None:

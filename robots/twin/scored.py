@@ -94,6 +94,11 @@ class ScoredTrials:
         return len(self._waiting)
 
     @property
+    def episode(self) -> int:
+        """Number of the episode in its trial, from 0."""
+        return len(self._returns) - 1
+
+    @property
     def held(self) -> list[float]:
         """The command sent last in this episode, initially the safe one, in contract order."""
         return self._env.robot.limiter.last

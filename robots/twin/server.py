@@ -18,7 +18,7 @@ from pydantic import Field
 from domain_rand.schema import Schema
 from robots.drivers.base import Features
 from robots.model import Engine
-from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet
+from robots.packets import EPISODE_START, ODD_EPISODE, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet
 from robots.safety import UnsafeCommand
 from robots.twin.faults import Faults
 from robots.twin.line import LineCount
@@ -195,6 +195,7 @@ class Twin:
         if self._trials.episode_start:
             self._episode = self._sequence
         flags = TRIAL_START * self._trials.trial_start | EPISODE_START * self._trials.episode_start
+        flags |= ODD_EPISODE * (self._trials.episode % 2)
         reward = [self._trials.reward] if self._features.gives_reward else []
         values = self._trials.observation.tolist() + reward
         return Packet(Kind.SENSE, self._sequence, self._sequence * self._dt, flags, values)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf, nan
 from pathlib import Path
 from threading import Thread
@@ -247,6 +248,26 @@ def test_every_trial_begins_afresh() -> None:
     policy, driver = Fixed(servo_arm()[0]), SimDriver(worlds=3)
     run_loop(policy, driver)
     assert policy.trials == 3
+    driver.close()
+
+
+class StartsLost(SimDriver):
+    """A line that loses what says that a trial or an episode starts."""
+
+    def read(self) -> Reading:
+        return replace(super().read(), episode_start=False, trial_start=False)
+
+
+def test_after_the_end_of_a_trial_another_begins_even_if_its_start_is_lost() -> None:
+    started: list[bool] = []
+
+    def step(signals: object, *, episode_start: bool, **others: object) -> dict[str, float]:
+        started.append(episode_start)
+        return {"shoulder": 0.0}
+
+    policy, driver = Fixed(servo_arm()[0], step), StartsLost(worlds=3)
+    run_loop(policy, driver)
+    assert (policy.trials, sum(started)) == (3, 3)
     driver.close()
 
 

@@ -84,7 +84,7 @@ def test_one_wrong_bit_is_noticed(bit: int) -> None:
         (framed(Kind.SENSE, b"1234567"), "whole number of float64"),
         (framed(Kind.STOP, b"x"), "STOP carries no payload"),
         (framed(99, b""), "unknown kind 99"),
-        (framed(Kind.STOP, b"", flags=16), "unknown flags 0x10"),
+        (framed(Kind.STOP, b"", flags=32), "unknown flags 0x20"),
         (framed(Kind.STOP, b"", time=float("nan")), "time is nan"),
         (framed(Kind.STOP, b"", version=2), "layout version 2; this side speaks 1"),
         (framed(Kind.HELLO, b"[]"), "JSON list, not an object"),

@@ -15,7 +15,7 @@ from domain_rand.schema import ConfigError
 from robots.contract import Contract
 from robots.drivers.base import DriverError, Features, Reading
 from robots.drivers.udp import UdpDriver
-from robots.packets import PROTOCOL, Kind, Packet, encode, parse
+from robots.packets import EPISODE_START, PROTOCOL, Kind, Packet, encode, parse
 from robots.twin.link import RobotLink
 from robots.twin.scored import ScoredTrials
 from robots.twin.server import Twin, TwinSettings, serve
@@ -84,6 +84,27 @@ def test_a_line_that_loses_and_doubles_packets_changes_nothing(twin: TwinProcess
     assert len(lost) == 3
     assert driver.old_packets > 0
     assert twin.score().worlds == play_in_process(lambda trials, tick: trials.step([torque(tick)]))
+
+
+def test_in_real_time_no_episode_is_missed_whose_first_reading_is_lost(twin: TwinProcess) -> None:
+    starts: list[int] = []
+
+    def treat(count: int, packet: Packet) -> int:
+        if packet.kind is Kind.SENSE and packet.flags & EPISODE_START:
+            starts.append(packet.sequence)
+        return int(not starts or packet.kind is not Kind.SENSE or packet.sequence != starts[-1] or len(starts) == 1)
+
+    line = LossyLine(twin.start(), treat)
+    driver = connected(line.port)
+    begun = []
+    for reading in readings(driver):
+        begun += [reading.sequence] if reading.episode_start else []
+        driver.write({"shoulder": 0.0})
+    driver.close()
+    line.close()
+    assert len(starts) == 3
+    assert begun[0] == starts[0]
+    assert all(0 < late - lost <= 3 for late, lost in zip(begun[1:], starts[1:], strict=True)), "the next that comes"
 
 
 def test_a_different_command_gives_a_different_score() -> None:

@@ -12,7 +12,7 @@ from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, DriverError, DriverTimeout, open_driver
 from robots.drivers.serial import SerialDriver
 from robots.frames import Frame, encode_frame
-from robots.packets import SESSION_END, TRIAL_END, Kind
+from robots.packets import ODD_EPISODE, SESSION_END, TRIAL_END, Kind
 from tests.robots.drivers.serial_robot import SerialRobot
 
 Make = Callable[..., SerialRobot]
@@ -91,6 +91,18 @@ def test_a_frame_without_the_reward_that_the_contract_needs_is_a_bad_one(rewarde
     assert driver.bad_frames == 1
     driver.close()
     robot.close()
+
+
+def test_an_episode_whose_first_frame_is_lost_begins_with_the_next(make: Make, contract: Contract) -> None:
+    robot = make()
+    driver = opened(robot, contract)
+    driver.read()
+    begun = []
+    for sequence, flags in ((5, ODD_EPISODE), (6, ODD_EPISODE), (8, 0), (9, 0)):
+        robot.send(robot.sense(sequence, flags=flags))
+        begun.append(driver.read().episode_start)
+    assert begun == [True, False, True, False]
+    driver.close()
 
 
 def test_the_end_of_a_session_is_acknowledged(make: Make, contract: Contract) -> None:

@@ -14,7 +14,7 @@ from robots.contract import Contract
 from robots.drivers.base import ContractMismatch, DriverError, DriverTimeout, Features, open_driver
 from robots.drivers.sim import SimDriver
 from robots.drivers.udp import UdpDriver, read_features, welcome
-from robots.packets import EPISODE_START, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet, encode
+from robots.packets import EPISODE_START, ODD_EPISODE, SESSION_END, TRIAL_END, TRIAL_START, Kind, Packet, encode
 from robots.trial import RobotTrials
 from tests.robots.twin_process import HandMadeRobot, hand_made, sense, shake_hands
 
@@ -108,6 +108,15 @@ def test_a_skipped_reading_hands_its_start_on(robot: HandMadeRobot, driver: UdpD
     assert (first.sequence, first.trial_start, first.episode_start) == (2, True, True)
     robot.send(sense(3))
     assert not driver.read().episode_start
+
+
+def test_an_episode_whose_first_reading_is_lost_begins_with_the_next(robot: HandMadeRobot, driver: UdpDriver) -> None:
+    begun = []
+    flags = (TRIAL_START | EPISODE_START, 0, ODD_EPISODE, ODD_EPISODE, 0, EPISODE_START | ODD_EPISODE, ODD_EPISODE)
+    for sequence, flag in enumerate(flags, start=1):
+        robot.send(sense(sequence, flags=flag))
+        begun.append(driver.read().episode_start)
+    assert begun == [True, False, True, False, True, True, False]
 
 
 def test_what_is_no_reading_is_counted_and_skipped(robot: HandMadeRobot, driver: UdpDriver) -> None:
