@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IMAGES = Path("docs/images/benchmarks")
-COLOURS = ("#e07b1a", "#2a6fb0", "#3a9a5b", "#a04db0", "#c43c4e", "#6b6b6b")
+COLOURS = (
+    *("#e07b1a", "#2a6fb0", "#3a9a5b", "#a04db0", "#c43c4e", "#6b6b6b"),
+    *("#17a2a2", "#e58fc4", "#1f2f6b", "#9bbf2b", "#7f3b08", "#d4b106"),
+)
+FEW = 20
+"""Attempts that are marked one by one."""
+
 REFERENCE, PUBLISHED = "#8a8f98", "#b89b5e"
 
 
@@ -59,7 +65,7 @@ def _learning(
         axes.axhline(value, color=colour, ls=style, lw=1)
     _name_lines(axes, {label: (value, colour) for label, (value, colour, _) in lines.items()})
     axes.set(xlabel="million environment steps", ylabel=benchmark.file.unit)
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _legend(axes)
 
 
 def _name_lines(axes: Axes, lines: Mapping[str, tuple[float, str]]) -> None:
@@ -80,10 +86,16 @@ def _attempts(
         axes.text(attempt[-1], strategy.per_episode[-1], f" {name}", fontsize=7, va="center", color=REFERENCE)
     for algo, seeds in runs.items():
         mean = np.mean([run.per_episode for run in seeds], axis=0)
-        axes.plot(np.arange(1, len(mean) + 1), mean, "o-", ms=4, color=colours.get(algo), label=algo)
+        style = "o-" if len(mean) <= FEW else "-"
+        axes.plot(np.arange(1, len(mean) + 1), mean, style, ms=4, color=colours.get(algo), label=algo)
     axes.set(xlabel="attempt (episode of the trial)", ylabel="return of the episode")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    many = len(axes.get_legend_handles_labels()[1]) > 5
+    axes.legend(frameon=False, fontsize=7 if many else 8, ncols=2 if many else 1, loc="lower right")
 
 
 def _steps(axes: Axes, runs: Mapping[str, list[Kept]], colours: Mapping[str, str]) -> None:
@@ -92,4 +104,4 @@ def _steps(axes: Axes, runs: Mapping[str, list[Kept]], colours: Mapping[str, str
             mean = np.mean([run.by_step for run in seeds], axis=0)
             axes.plot(np.arange(1, len(mean) + 1), mean, color=colours.get(algo), lw=1.2, label=algo)
     axes.set(xlabel="step of the trial", ylabel="mean reward of the step")
-    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    _legend(axes)
