@@ -102,6 +102,7 @@ def test_in_real_time_no_episode_is_missed_whose_first_reading_is_lost(twin: Twi
         driver.write({"shoulder": 0.0})
     driver.close()
     line.close()
+    assert twin.score().ticks == 300
     assert len(starts) == 3
     assert begun[0] == starts[0]
     assert all(0 < late - lost <= 3 for late, lost in zip(begun[1:], starts[1:], strict=True)), "the next that comes"
