@@ -45,7 +45,7 @@ def speed(robot: str, episodes: int = EPISODES, repeats: int = REPEATS) -> list[
     ratio = bare / full
     name, reset = f"{robot}/physics_share", float(np.median(resets)) * 1e3
     return [
-        at_least(name, ratio, "of a step", BARS[robot]) if robot in BARS else measured(name, ratio, "of a step"),
+        at_least(name, ratio, "of a step", BARS.get(robot)),
         measured(f"{robot}/steps_per_second", 1 / full, "steps/s/core", bare=1 / bare),
         at_most(f"{robot}/reset", reset, "ms", RESET_BARS[robot] * 1e3)
         if robot in RESET_BARS

@@ -94,7 +94,7 @@ def outcome_rows(label: str, dropped: Dropped, *, barred: bool) -> list[Row]:
     recovered = dropped.recovered
     missed = dropped.missed / dropped.ticks
     return [
-        at_least(name, recovered, unit, BAR) if barred else measured(name, recovered, unit),
+        at_least(name, recovered, unit, BAR if barred else None),
         *(measured(f"{label}/{phase}", dropped.phase(phase), "reward per tick") for phase in PHASES[1:]),
         measured(f"{label}/missed_commands", missed, f"of {dropped.ticks} control periods"),
         at_most(f"{label}/outside_contract", dropped.outside, f"of {dropped.sent} commands", 0),

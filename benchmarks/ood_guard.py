@@ -141,9 +141,7 @@ def _outside(
     stopped, unit = float(np.mean([trial.stop is not None for trial in heeded])), "share of worlds"
     seen = _seen(without)
     return [
-        at_least(f"{name}/detected", seen, unit, 0.9, stopped=stopped)
-        if barred
-        else measured(f"{name}/detected", seen, unit, stopped=stopped),
+        at_least(f"{name}/detected", seen, unit, 0.9 if barred else None, stopped=stopped),
         measured(f"{name}/first_alarm", float(np.median(first)) if first else -1.0, "s after the start, median"),
         measured(f"{name}/return/without_guard", mean_ci95(np.array([t.reward for t in without])), "return of a trial"),
         measured(f"{name}/return/falling_back", mean_ci95(np.array([t.reward for t in heeded])), "return of a trial"),

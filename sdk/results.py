@@ -43,13 +43,17 @@ class Result(Schema):
     rows: tuple[Row, ...]
 
 
-def at_least(name: str, value: float | Estimate, unit: str, bar: float, **reference: float) -> Row:
-    """Return a row that holds when its value is no smaller than `bar`."""
+def at_least(name: str, value: float | Estimate, unit: str, bar: float | None, **reference: float) -> Row:
+    """Return a row that holds when its value is no smaller than `bar`; without one, `measured`."""
+    if bar is None:
+        return measured(name, value, unit, **reference)
     return _barred(name, value, unit, f">= {bar:g}", _value(value) >= bar, reference)
 
 
-def at_most(name: str, value: float | Estimate, unit: str, bar: float, **reference: float) -> Row:
-    """Return a row that holds when its value is no larger than `bar`."""
+def at_most(name: str, value: float | Estimate, unit: str, bar: float | None, **reference: float) -> Row:
+    """Return a row that holds when its value is no larger than `bar`; without one, `measured`."""
+    if bar is None:
+        return measured(name, value, unit, **reference)
     return _barred(name, value, unit, f"<= {bar:g}", _value(value) <= bar, reference)
 
 

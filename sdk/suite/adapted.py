@@ -63,7 +63,7 @@ def gap_rows(
     result, unit = [], "of the gap closed by these episodes"
     for k, played in enumerate(zip(*(phases(one, every) for one in (floor, arm, ceiling)), strict=False)):
         name, gap = f"{prefix}/gap_after_{k}", seeds_by_tasks_gap_closed(*played)
-        result.append(at_least(name, gap, unit, bars[k]) if k in bars else measured(name, gap, unit))
+        result.append(at_least(name, gap, unit, bars.get(k)))
     return result
 
 

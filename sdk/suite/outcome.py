@@ -61,9 +61,7 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
     bar, name = benchmark.entry(algo).bar, f"{prefix}/total_return"
     line = bar.line(ceiling, floor) if bar else None
     return [
-        measured(name, total, file.unit, **beside)
-        if line is None
-        else at_least(name, total, file.unit, line, **beside),
+        at_least(name, total, file.unit, line, **beside),
         *_shares(benchmark, prefix, total, ceiling, floor),
         *(
             _episodes(benchmark, algo, runs, strategies)
@@ -104,11 +102,11 @@ def _episodes(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: 
         name, estimate = f"{benchmark.name}/{algo}/episode_{k + 1}", over_seeds(_of_episode(runs, k))
         beside = {who: known.per_episode[k] for who, known in strategies.items() if len(known.per_episode) == episodes}
         share = benchmark.entry(algo).episodes.get(k + 1)
-        if share is None:
-            result.append(measured(name, estimate, unit, **beside))
-        else:
+        bar = None
+        if share is not None:
             low, high = beside[benchmark.file.floor], beside[benchmark.file.ceiling]
-            result.append(at_least(name, estimate, unit, low + share * (high - low), **beside))
+            bar = low + share * (high - low)
+        result.append(at_least(name, estimate, unit, bar, **beside))
     return result
 
 
@@ -126,9 +124,7 @@ def _adaptations(
         estimate = over_seeds([run.evaluation.per_episode[:, phase].mean(1) for run in runs])
         beside = {name: float(np.mean(strategy.per_episode[phase])) for name, strategy in strategies.items()}
         name, unit = f"{prefix}/adapted_{k}", "return of an episode"
-        result.append(
-            at_least(name, estimate, unit, bars[k], **beside) if k in bars else measured(name, estimate, unit, **beside)
-        )
+        result.append(at_least(name, estimate, unit, bars.get(k), **beside))
     return result
 
 
@@ -140,7 +136,7 @@ def _reached(prefix: str, runs: list[Trained], attempts: int, entry: Entry) -> R
     name, unit = f"{prefix}/reached_within_{attempts}", "of tasks"
     if entry.reached is not None:
         return at_least(name, share, unit, entry.reached)
-    return measured(name, share, unit) if entry.missed is None else at_most(name, share, unit, entry.missed)
+    return at_most(name, share, unit, entry.missed)
 
 
 def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:

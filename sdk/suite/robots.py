@@ -84,7 +84,7 @@ def _gap(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> list[Row]:
         return []
     gap = seeds_by_tasks_gap_closed(arms[file.floor].returns, arms[algo].returns, arms[file.ceiling].returns)
     name, unit = f"{benchmark.name}/{algo}/gap_closed", f"of {file.floor} to {file.ceiling}"
-    return [measured(name, gap, unit) if bar_ is None or bar_.gap is None else at_least(name, gap, unit, bar_.gap)]
+    return [at_least(name, gap, unit, bar_.gap if bar_ else None)]
 
 
 def _success(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> Row:
@@ -92,9 +92,7 @@ def _success(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm]) -> Row:
     share = over_seeds(arms[algo].success)
     name, unit = f"{benchmark.name}/{algo}/success", "of episodes end on target"
     seeds = by_seed({run.seed: float(run.evaluation.success.mean()) for run in runs})
-    if bar_ is None or bar_.success is None:
-        return measured(name, share, unit, **seeds)
-    return at_least(name, share, unit, bar_.success, **seeds)
+    return at_least(name, share, unit, bar_.success if bar_ else None, **seeds)
 
 
 def _arm(benchmark: Benchmark, algo: str, options: Options, console: Console) -> Arm:

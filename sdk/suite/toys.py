@@ -8,7 +8,7 @@ from rich.console import Console
 
 from sdk.evaluate import evaluate_run
 from sdk.progress import bar
-from sdk.results import Row, at_least, measured, write_result
+from sdk.results import Row, at_least, write_result
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
 from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
@@ -56,8 +56,7 @@ def _visits(benchmark: Benchmark, algo: str, options: Options) -> Row:
     folders = [options.run_folder(benchmark, algo, seed) for seed in options.seeds]
     share = over_seeds([visited(walked(folder, together, EXPLORERS), near) for folder in folders])
     name, unit = f"{benchmark.name}/{algo}/visited_before", f"of places with goals, nearer than {near:g}"
-    bar = benchmark.entry(algo).visits
-    return measured(name, share, unit) if bar is None else at_least(name, share, unit, bar)
+    return at_least(name, share, unit, benchmark.entry(algo).visits)
 
 
 def _evaluated(benchmark: Benchmark, algo: str, options: Options, console: Console) -> list[Trained]:

@@ -70,4 +70,4 @@ def _reached(delta: np.ndarray) -> float:
 
 def _success(name: str, reached: list[float], barred: bool = False) -> Row:
     value = mean_ci95(np.array(reached)) if len(reached) > 1 else reached[0]
-    return at_least(name, value, "success", ENOUGH) if barred else measured(name, value, "success")
+    return at_least(name, value, "success", ENOUGH if barred else None)

@@ -40,8 +40,7 @@ def rows(problem: Problem, target: str, found: Returns) -> list[Row]:
         name, value = f"{prefix}/{arm}", iqm_ci95(returns)
         bar = file.targets[target].bars.get(arm)
         line = bar.line(values) if bar and bar_is_known(bar.of, values) else None
-        row = measured(name, value, file.unit, **beside)
-        result.append(row if line is None else at_least(name, value, file.unit, line, **beside))
+        result.append(at_least(name, value, file.unit, line, **beside))
     return [*result, *_gaps(prefix, values, found), *gate_rows(prefix, found, file.unit)]
 
 
