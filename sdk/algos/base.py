@@ -34,6 +34,11 @@ class Sizes:
         """Numbers that a policy with memory reads at a step: observation, last action, last reward, episode start."""
         return self.obs + self.action + self.reads_reward + 1
 
+    def need_context(self, algo: str, what_for: str) -> None:
+        """Raise `ConfigError` where no context is hidden."""
+        if self.context == 0:
+            raise ConfigError(f"{algo}: nothing is hidden here that {what_for}; train 'robust'")
+
     def log_std(self, config: PolicyConfig) -> float | None:
         """Return the initial log spread of the actions; none where they are discrete."""
         return None if self.discrete else config.log_std

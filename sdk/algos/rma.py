@@ -25,7 +25,6 @@ from __future__ import annotations
 from pydantic import Field
 from torch import nn
 
-from domain_rand.schema import ConfigError
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
 from sdk.nn.extrinsics import ExtrinsicsPolicy
@@ -43,8 +42,7 @@ class RmaConfig(TwoPhaseSettings):
 def build(sizes: Sizes, config: TrainConfig) -> ExtrinsicsPolicy:
     """Build π(a | s, last action, z). Raises `ConfigError` where no context is hidden."""
     settings = RmaConfig.parse(config.method, "method")
-    if sizes.context == 0:
-        raise ConfigError("rma: nothing is hidden here that could be inferred; train 'robust'")
+    sizes.need_context("rma", "could be inferred")
     privileged = mlp([sizes.context, *settings.encoder_hidden, settings.latent])
     return ExtrinsicsPolicy(sizes, config.policy, privileged, settings.latent, settings)
 

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from torch import nn
 
-from domain_rand.schema import ConfigError
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
 from sdk.nn.extrinsics import ExtrinsicsPolicy
@@ -29,8 +28,7 @@ from sdk.rl.two_phases import TwoPhases, TwoPhaseSettings
 def build(sizes: Sizes, config: TrainConfig) -> ExtrinsicsPolicy:
     """Build π(a | s, last action, context). Raises `ConfigError` where no context is hidden."""
     settings = TwoPhaseSettings.parse(config.method, "method")
-    if sizes.context == 0:
-        raise ConfigError("system_identification: nothing is hidden here that could be identified; train 'robust'")
+    sizes.need_context("system_identification", "could be identified")
     return ExtrinsicsPolicy(sizes, config.policy, nn.Identity(), sizes.context, settings)
 
 

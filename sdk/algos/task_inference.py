@@ -24,7 +24,6 @@ import numpy as np
 from pydantic import Field
 from torch import Tensor, nn
 
-from domain_rand.schema import ConfigError
 from sdk.algos.base import Algorithm, Sizes
 from sdk.algos.varibad import VaribadPolicy, VaribadSettings
 from sdk.config import TrainConfig
@@ -73,8 +72,7 @@ def context_log_prob(beliefs: Belief, context: Tensor) -> Tensor:
 def build(sizes: Sizes, config: TrainConfig) -> VaribadPolicy:
     """Build π(a | s, belief over the context). Raises `ConfigError` where no context is hidden."""
     settings = TaskInferenceConfig.parse(config.method, "method")
-    if sizes.context == 0:
-        raise ConfigError("task_inference: nothing is hidden here that a belief could be about; train 'robust'")
+    sizes.need_context("task_inference", "a belief could be about")
     inner = VaribadSettings(latent=sizes.context, embedding=settings.embedding)
     return VaribadPolicy(sizes, config.policy, inner)
 
