@@ -50,11 +50,12 @@ class Sector(Schema):
     azimuth: Range
     height: Range = (0.0, 0.0)
 
-    def draw(self, rng: np.random.Generator) -> list[float]:
-        """Return a point [m, world], uniform over the volume (with equal heights: over the area)."""
+    def draw(self, rng: np.random.Generator, azimuth: float | None = None) -> list[float]:
+        """Return a point [m, world], uniform over the volume (with equal heights: over the area), or at an azimuth."""
         (near, far), u = self.radius, rng.random(3).tolist()
         radius = sqrt(near * near + u[0] * (far * far - near * near))
-        azimuth = self.azimuth[0] + u[1] * (self.azimuth[1] - self.azimuth[0])
+        if azimuth is None:
+            azimuth = self.azimuth[0] + u[1] * (self.azimuth[1] - self.azimuth[0])
         height = self.height[0] + u[2] * (self.height[1] - self.height[0])
         return [radius * cos(azimuth), radius * sin(azimuth), height]
 

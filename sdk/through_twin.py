@@ -85,9 +85,11 @@ def scored(worlds: Sequence[Mapping[str, Any]]) -> Evaluation:
     shown = min(len(world["per_episode"]) for world in worlds)
     per_episode = np.array([world["per_episode"][:shown] for world in worlds])
     success = np.array([np.mean(world["success"][:shown]) for world in worlds])
+    reached = np.array([world["reached"][:shown] for world in worlds], float)
     slots = min(len(world["per_slot"]) for world in worlds)
     per_slot = np.array([world["per_slot"][:slots] for world in worlds])
-    return Evaluation(np.array([world["return"] for world in worlds]), per_episode, success, per_slot=per_slot)
+    total = np.array([world["return"] for world in worlds])
+    return Evaluation(total, per_episode, success, reached=reached, per_slot=per_slot)
 
 
 class _Twin:

@@ -21,6 +21,8 @@ from robots.twin.faults import Faults, Switch
 class WorldScore:
     """One trial in one world: return per episode, and whether each episode that ended did so on target.
 
+    `reached` says of every episode whether it was ever on target.
+
     `params` are the world's hidden parameters in physical units, as they were at the start. `per_phase` are the returns
     before, between and after the switches of hidden parameters, `phase_ticks` how long each phase was, `per_slot` the
     returns of each `slot_ticks`. An incomplete trial was given up; its last return is that of a part of an episode.
@@ -35,6 +37,7 @@ class WorldScore:
     per_phase: tuple[float, ...] = ()
     phase_ticks: tuple[int, ...] = ()
     per_slot: tuple[float, ...] = ()
+    reached: tuple[bool, ...] = ()
 
     @property
     def total(self) -> float:
@@ -114,6 +117,7 @@ class ScoredTrials:
         observation, info = self._env.reset(seed=self._seed, options={"world": self.world})
         self._params: dict[str, float] = info["params"]
         self._returns, self._success, self._ticks = [0.0], list[bool](), 0
+        self._reached = [False]
         self._phases, self._phase_ticks, self._slots = [0.0], [0], list[float]()
         self._switches = sorted(self._faults.switch, key=lambda switch: switch.at)
         self._frozen: dict[int, np.ndarray] = {}
@@ -137,8 +141,10 @@ class ScoredTrials:
         self._slots[-1] += self.reward
         self._ticks += 1
         self.observation = self._sensed(observation)
+        on_target = bool(self._env.success)
+        self._reached[-1] |= on_target
         if terminated or truncated:
-            self._success.append(bool(self._env.success))
+            self._success.append(on_target)
         if self._ticks == self.trial_steps:
             self._finish(complete=True)
         elif terminated or truncated:
@@ -163,11 +169,12 @@ class ScoredTrials:
         self.observation = self._sensed(self._env.begin_episode(len(self._returns)))
         self.episode_start = True
         self._returns.append(0.0)
+        self._reached.append(False)
 
     def _finish(self, complete: bool) -> None:
         self.running = False
         returns, success = tuple(self._returns), tuple(self._success)
-        parts = tuple(self._phases), tuple(self._phase_ticks), tuple(self._slots)
+        parts = tuple(self._phases), tuple(self._phase_ticks), tuple(self._slots), tuple(self._reached)
         self.scores.append(WorldScore(self.world, self._params, returns, success, self._ticks, complete, *parts))
 
     @property

@@ -82,6 +82,9 @@ class BenchmarkFile(Schema):
     toy: ToyConfig | None = None
     robot: str | None = None
     task: str | None = None
+    played_task: str | None = Field(
+        default=None, description="the task that a robot's arms are judged by, where training pays otherwise"
+    )
     effect: str = Field(default="none", description="unmodelled effect in the robot's held-out worlds")
     unit: str = "return of a trial"
     tasks: int = Field(default=20_000, ge=2, description="held-out tasks for each training seed, the same for all")
@@ -114,8 +117,8 @@ class BenchmarkFile(Schema):
             raise ValueError(f"near counts visits where goals are few: the toys {', '.join(PLANES_WITH_FEW_GOALS)}")
         if any(entry.episodes for entry in self.algorithms.values()) and (self.robot or self.adapts_every):
             raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
-        if self.toy and (self.beyond or self.switch):
-            raise ValueError("beyond and switch change a robot; a toy has settings of its own")
+        if self.toy and (self.beyond or self.switch or self.played_task):
+            raise ValueError("beyond, switch and played_task change a robot; a toy has settings of its own")
         return self
 
     @property

@@ -68,7 +68,7 @@ def rows(benchmark: Benchmark, algo: str, runs: list[Trained], strategies: Mappi
             if file.adapts_every is None
             else _adaptations(prefix, runs, strategies, file.adapts_every, benchmark.entry(algo).adapted)
         ),
-        *([] if file.attempts is None else [_reached(prefix, runs, file.attempts, benchmark.entry(algo))]),
+        *([] if file.attempts is None else [reached_row(prefix, runs, file.attempts, benchmark.entry(algo))]),
         *([] if line is None else _to_the_bar(prefix, runs, line)),
         *cost(prefix, runs),
     ]
@@ -128,7 +128,7 @@ def _adaptations(
     return result
 
 
-def _reached(prefix: str, runs: list[Trained], attempts: int, entry: Entry) -> Row:
+def reached_row(prefix: str, runs: list[Trained], attempts: int, entry: Entry) -> Row:
     """Return the share of tasks whose goal was reached in one of the first `attempts` episodes."""
     found = [run.evaluation.reached for run in runs]
     assert all(reached is not None for reached in found)

@@ -55,7 +55,7 @@ def written(folder: Path, name: str, switch: Switch) -> Path:
 def _where(benchmark: Benchmark, worlds: int, faults: Path | None = None) -> HeldOut:
     file = benchmark.file
     assert file.robot is not None
-    return HeldOut(file.robot, worlds, 0, file.effect, file.task, faults)
+    return HeldOut(file.robot, worlds, 0, file.effect, file.played_task or file.task, faults)
 
 
 def _player(benchmark: Benchmark, algo: str, folder: Path) -> Play:

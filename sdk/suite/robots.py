@@ -20,7 +20,7 @@ from sdk.suite.changed import Slots, adapting_rows, changed_rows, slots_of
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import kept
 from sdk.suite.options import Options
-from sdk.suite.outcome import by_seed, cost, over_seeds
+from sdk.suite.outcome import by_seed, cost, over_seeds, reached_row
 from sdk.suite.pictures import IMAGES, draw
 from sdk.suite.played import played
 from sdk.suite.training import train_side_by_side
@@ -56,6 +56,7 @@ def rows(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm], slots: Slots)
         measured(f"{prefix}/total_return", over_seeds(arms[algo].returns), file.unit, **levels, **seeds),
         *_gap(benchmark, algo, arms),
         _success(benchmark, algo, arms),
+        *([] if file.attempts is None else [reached_row(prefix, runs, file.attempts, benchmark.entry(algo))]),
         *_episodes(benchmark, algo, arms),
         *adapting_rows(benchmark, algo, arms, slots),
         *changed_rows(benchmark, algo, arms, slots),

@@ -20,6 +20,7 @@ from robots.twin.faults import Change, Faults, Freeze, LineFaults, Switch
 from robots.twin.line import Direction, Line
 from robots.twin.scored import ScoredTrials, WorldScore, slot_ticks
 from robots.twin.server import Twin, TwinScore, TwinSettings
+from sdk.through_twin import scored
 from tests.robots.twin_process import TwinProcess
 
 ADDRESS = ("127.0.0.1", 9)
@@ -154,6 +155,14 @@ def test_slots_of_a_tenth_of_a_second_make_up_episodes_and_phases() -> None:
     assert [sum(score.per_slot[k : k + 20]) for k in (0, 20, 40)] == pytest.approx(score.per_episode)
     assert sum(score.per_slot[:24]) == pytest.approx(score.per_phase[0])
     assert [slot_ticks(dt) for dt in (0.01, 0.02, 0.05, 0.5)] == [10, 5, 2, 1]
+
+
+def test_an_episode_that_was_ever_on_target_reached_it() -> None:
+    (score,), _ = play(Faults())
+    assert len(score.reached) == len(score.per_episode) == 3
+    assert all(ever >= at_the_end for ever, at_the_end in zip(score.reached, score.success, strict=True))
+    assert any(score.reached)
+    assert scored([score.plain()]).reached.tolist() == [list(map(float, score.reached))]  # type: ignore[union-attr]
 
 
 def test_a_switch_outlives_the_episode_and_not_the_world() -> None:

@@ -22,6 +22,7 @@ HIDDEN = [
     ("ant", "hidden_direction", "heading", (-pi, pi)),
     ("ant", "hidden_goal_3", "x", (-3.0, 3.0)),
     ("husky", "find_goal", "y", (-3.0, 3.0)),
+    ("kuka", "find_on_arc", "heading", (-1.3, 1.3)),
 ]
 
 

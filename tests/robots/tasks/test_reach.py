@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from robots.goals import GoalReward, Sector
+from robots.robot_env import RobotEnv
 from robots.task import GoalEpisode
 from robots.tasks.reach import Reach, ReachEpisode
 
@@ -66,3 +67,25 @@ def test_a_goal_may_end_an_episode_instead_of_being_held() -> None:
         assert episode.terminated(1, seen(tool)) is over
         assert bool(goal.ends(np.array(tool), np.array(desired))) is over
         assert not settled().goal().ends(np.array(tool), np.array(desired))
+
+
+def test_a_hidden_goal_lies_at_the_world_s_azimuth_and_is_not_shown() -> None:
+    task = Reach(tool="tip", goals=Sector(radius=(0.5, 0.5), azimuth=(-1.0, 1.0), height=(0.3, 0.3)), hidden=True)
+    assert task.signals(7) == {}
+    assert task.goal() is None
+    robot = seen([0.0, 0.5, 0.3])
+    for azimuth, there in ((np.pi / 2, True), (0.0, False)):
+        robot.goal = SimpleNamespace(heading=azimuth)
+        episode = task.begin(np.random.default_rng(0), robot)
+        assert episode.command_signals(0, robot) == {}
+        assert episode.success(1, robot) is there
+
+
+def test_the_kuka_s_hidden_arc_is_out_of_the_tool_s_way_at_rest() -> None:
+    env = RobotEnv("kuka", task="find_on_arc_sparse")
+    for azimuth in (-1.3, 0.0, 1.3):
+        env.reset(seed=0, options={"params": {"goal_heading": azimuth}, "world": 0})
+        still = np.array([0.0, 0.0, 0.0, -0.2, 0.0, 0.1, 0.0], np.float32)  # the default pose
+        paid = [env.step(still)[1] for _ in range(20)]
+        assert set(paid) == {-1.0}
+    env.close()
