@@ -17,6 +17,9 @@
 Everything played counts as control steps of the run, the experts' included. Once trained, it is MAML: the same policy,
 the same carry, the same step on a robot. With demonstrations nobody can be asked, so Dᵢ are the files' states alone.
 
+With `early_weight` θ imitates unadapted, too, and the states of its first `visits` episodes are labelled as well: what
+all experts would do keeps it among them.
+
 Deviations: the spread of the actions stays as it began: learned by imitation it would vanish, and with it what the
 inner step follows. The expert acts without noise when it is asked. `worlds` sets how many tasks there are; without, all
 are new in each iteration, and Dᵢ holds the visits of that iteration.
@@ -25,7 +28,7 @@ are new in each iteration, and Dᵢ holds the visits of that iteration.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field, model_validator
@@ -34,16 +37,18 @@ from torch import Tensor, nn
 from domain_rand.randomizer import keyed_rng
 from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
-from sdk.nn.adapting import AdaptableMlp, AdaptingPolicy, InnerObjective
+from sdk.nn.adapting import AdaptableMlp, AdaptationRule, AdaptingPolicy, InnerObjective
 from sdk.nn.squashed import SquashedPolicy
 from sdk.rl.demonstrations import read_demonstrations
 from sdk.rl.distributions import ActionDistribution, distribution
-from sdk.rl.meta_learner import MetaLearner, Trials, earned, ratio_to, world_numbers
+from sdk.rl.episodes import Episodes, batches
+from sdk.rl.meta_learner import MetaLearner, earned, ratio_to, world_numbers
 from sdk.rl.meta_settings import MetaConfig, played
 from sdk.rl.rollout import Carry, Rollout
 from sdk.rl.sac import Sac
 from sdk.rl.shown_rows import Shown, ShownRows
 from sdk.rl.soft import SoftConfig
+from sdk.rl.surrogates import likelihood_ratio
 
 
 class GmpsConfig(MetaConfig):
@@ -53,6 +58,10 @@ class GmpsConfig(MetaConfig):
     outer_steps: int = Field(default=30, ge=1, description="Adam's steps on the trials of an iteration")
     visits: int = Field(default=1, ge=1, description="episodes after adapting whose states the expert labels")
     imitated: int = Field(default=256, ge=1, description="states of each world that a step imitates the expert in")
+    taught_on: int | None = Field(
+        default=None, ge=1, description="episodes adapted on at a time while training; none: rollouts"
+    )
+    lessons: int = Field(default=1, ge=1, description="iterations whose trials are learned from: the last ones")
     kept: int = Field(default=4000, ge=1, description="states of each world to draw these from: the last ones")
     expert_steps: int = Field(default=200_000, ge=1, description="control steps that the experts learn from")
     expert: SoftConfig = Field(default=SoftConfig(), description="settings of the experts' soft actor-critic")
@@ -71,7 +80,12 @@ class GmpsConfig(MetaConfig):
     @property
     def episodes(self) -> int:
         """Episodes of a trial that training plays: the batches to adapt on, and the visits."""
-        return self.inner_steps * self.rollouts + self.visits
+        return self.inner_steps * self.taught + self.visits
+
+    @property
+    def taught(self) -> int:
+        """Episodes adapted on at a time while training: fewer leave room for more worlds."""
+        return self.taught_on or self.rollouts
 
 
 class GuidedPolicy(AdaptingPolicy):
@@ -81,6 +95,7 @@ class GuidedPolicy(AdaptingPolicy):
 
     def __init__(self, sizes: Sizes, config: TrainConfig, settings: GmpsConfig) -> None:
         actor = AdaptableMlp([sizes.obs, *config.policy.hidden, sizes.action], config.policy.head_gain)
+        self._taught_on = settings.taught
         super().__init__(sizes, config.policy, actor, actor.adapted, settings.rule())
         if self.log_std is not None:
             self.log_std.requires_grad_(False)
@@ -90,6 +105,15 @@ class GuidedPolicy(AdaptingPolicy):
         if not settings.demonstrations:
             known = replace(sizes, obs=sizes.obs + sizes.context)
             self.expert = SquashedPolicy(known, config.policy.model_copy(update={"log_std": 0.0}))
+
+    @property
+    def rule(self) -> AdaptationRule:
+        """When and how it adapts: while training, perhaps on fewer episodes."""
+        return replace(self._rule, every=self._taught_on) if self.training else self._rule
+
+    @rule.setter
+    def rule(self, rule: AdaptationRule) -> None:
+        self._rule = rule
 
     @property
     def experts_play(self) -> bool:
@@ -128,6 +152,14 @@ class GuidedPolicy(AdaptingPolicy):
         return self.expert.actions(torch.cat([shown.obs, shown.context], -1)).greedy
 
 
+class Lesson(NamedTuple):
+    """What an iteration's trials adapted on, batch by batch, how likely their actions were, and their worlds."""
+
+    worlds: list[int]
+    support: list[Episodes]
+    log_prob: list[Tensor]
+
+
 class Gmps(MetaLearner):
     """Experts first, then imitation through the inner step."""
 
@@ -139,11 +171,16 @@ class Gmps(MetaLearner):
         self.parameters = list(policy.actor.parameters())
         self.optimizer = torch.optim.Adam(self.parameters, lr=self.settings.lr)
         self.seed, self.worlds, self.rows = config.seed, config.worlds, ShownRows(self.settings.kept)
+        self.lessons: list[Lesson] = []
         self.experts = None if policy.expert is None else Sac(policy.expert, _of_experts(config, self.settings))
         if self.experts is None:
             sizes = policy.actor[0].in_features, policy.actor[-1].out_features  # type: ignore[index]
             for world, rows in enumerate(read_demonstrations(config, self.settings.demonstrations, *sizes)):
                 self.rows.add(world, rows)
+
+    def cut(self, rollout: Rollout) -> list[Episodes]:
+        """Return the batches to adapt on, and last the visits."""
+        return batches(rollout, self.settings.taught, self.settings.inner_steps + 1)
 
     def inner_objective(self, played: ActionDistribution) -> InnerObjective:
         """Return the ratio to how the batch was played: θ takes many steps on it."""
@@ -167,20 +204,40 @@ class Gmps(MetaLearner):
     def imitate(self, rollout: Rollout, worlds: list[int], iteration: int) -> dict[str, float]:
         """Imitate in the states that the adapted policies visited, and in those of before."""
         trials, last = self.trials(rollout)
-        self.take(trials.query.obs, trials.query.mask, rollout.context, worlds)
+        for batch in (trials.query, *(trials.support if self.settings.early_weight else ())):
+            few = batch.first(self.settings.visits)
+            self.take(few.obs, few.mask, rollout.context, worlds)
+        log_prob = [played.log_prob(e.action) for played, e in zip(trials.played, trials.support, strict=True)]
+        self.lessons = [*self.lessons, Lesson(worlds, trials.support, log_prob)][-self.settings.lessons :]
         rng = keyed_rng(self.seed, "gmps", iteration, "states")
         for _ in range(self.settings.outer_steps):
-            loss = -self.imitation(trials, self.rows.draw(worlds, self.settings.imitated, rng)).mean()
+            lesson = self.lessons[rng.integers(len(self.lessons))]
+            loss = -self.imitation(lesson, self.rows.draw(lesson.worlds, self.settings.imitated, rng)).mean()
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             norm = nn.utils.clip_grad_norm_(self.parameters, self.settings.inner_max_norm)
             self.optimizer.step()
         return {"imitation": -loss.item(), "grad_norm": float(norm), **earned([*trials.support, trials.query], last)}
 
-    def imitation(self, trials: Trials, shown: Shown) -> Tensor:
-        """Return the mean log-likelihood `[N]` of what is taught, under the policies that adapted (eq. 3)."""
-        actions = distribution(self.policy.head(shown.obs, self.adapted(trials)[-1]), self.policy.log_std)
-        return actions.log_prob(self.policy.taught(shown)).mean(0)
+    def imitation(self, lesson: Lesson, shown: Shown) -> Tensor:
+        """Return the mean log-likelihood `[N]` of what is taught, under the policies that adapted (eq. 3).
+
+        With `early_weight`, under the unadapted one, too: what all experts would do keeps it where they have been.
+        """
+        taught, first = self.policy.taught(shown), self.start(len(lesson.worlds))
+        likely = self._likely(shown, taught, self.adapted_on(lesson, first))
+        weight = self.settings.early_weight
+        return likely + weight * self._likely(shown, taught, first) if weight else likely
+
+    def adapted_on(self, lesson: Lesson, adapted: Tensor) -> Tensor:
+        """Return what is adapted `[N, P]` after a lesson, whose actions weigh by how likely they still are."""
+        for episodes, before in zip(lesson.support, lesson.log_prob, strict=True):
+            adapted = self.policy.adapted_by(episodes, adapted, _ratio_to(before), self.settings.first_order)
+        return adapted
+
+    def _likely(self, shown: Shown, taught: Tensor, adapted: Tensor) -> Tensor:
+        actions = distribution(self.policy.head(shown.obs, adapted), self.policy.log_std)
+        return actions.log_prob(taught).mean(0)
 
     def take(self, obs: Tensor, mask: Tensor, context: Tensor, worlds: list[int]) -> None:
         """Keep the states `[T, N, O]` that count as places to ask the expert in, by their worlds."""
@@ -206,14 +263,25 @@ class Gmps(MetaLearner):
     def state_dict(self) -> dict[str, Any]:
         """Return the optimiser's state, what is shown, and the experts' own."""
         experts = {} if self.experts is None else self.experts.state_dict()
-        return {**super().state_dict(), "rows": self.rows.state_dict(), "experts": experts}
+        lessons = [(one.worlds, [tuple(e) for e in one.support], one.log_prob) for one in self.lessons]
+        return {**super().state_dict(), "rows": self.rows.state_dict(), "experts": experts, "lessons": lessons}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` returned."""
         super().load_state_dict(state)
         self.rows.load_state_dict(state["rows"])
+        self.lessons = [Lesson(w, [Episodes(*e) for e in support], p) for w, support, p in state["lessons"]]
         if self.experts is not None:
             self.experts.load_state_dict(state["experts"])
+
+
+def _ratio_to(before: Tensor) -> InnerObjective:
+    """Return the ratio to how likely a lesson's actions were, times advantages."""
+
+    def objective(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
+        return likelihood_ratio(log_prob, before, advantage, episodes.mask)
+
+    return objective
 
 
 def with_context(rollout: Rollout) -> Rollout:

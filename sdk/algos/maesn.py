@@ -18,7 +18,7 @@ alone. z is drawn up to the batch that follows the last round; from then on it i
 New tasks begin with the prior, N(0, 1), and so does every trial without `worlds`.
 
 Deviations: the KL holds what latents move to, in the paper what they begin with. The spread of the actions does not
-adapt.
+adapt. The ε of a batch are not independent: together they cover the distribution.
 """
 
 from __future__ import annotations
@@ -45,13 +45,32 @@ if TYPE_CHECKING:
     from sdk.config import TrainConfig
 
 
+GOLDEN = (1 + 5**0.5) / 2
+"""Its powers, wrapped, are spread evenly."""
+
+
 class MaesnConfig(MetaConfig):
     """The keys under `method`."""
 
     latent: int = Field(default=2, ge=1, description="numbers drawn for an episode")
     inner_lr: float = Field(default=0.5, gt=0, description="length of an inner step for a gradient of norm 1, at first")
-    kl_weight: float = Field(default=0.1, ge=0, description="weight of the adapted latents' divergence from the prior")
+    kl_weight: float = Field(
+        default=0.1,
+        ge=0,
+        description="weight of the adapted latents' divergence from the prior; rises to this in half a run",
+    )
     adapt_weights: bool = Field(default=False, description="the weights adapt, too")
+
+
+def spread_noise(rng: np.random.Generator, batches: int, rollouts: int, size: int) -> np.ndarray:
+    """Return noise `[batches · rollouts, size]`: each number N(0, 1), those of a batch spread over the distribution.
+
+    A batch is a lattice, shifted at random and wrapped (Cranley and Patterson 1976): even in the first number, additive
+    recurrences in the others. Drawn each on its own, a few attempts would often try nearly the same thing.
+    """
+    steps = np.array([1 / rollouts, *(GOLDEN ** -(1.0 + k) for k in range(size - 1))])
+    even = (np.arange(rollouts)[:, None] * steps + rng.random((batches, 1, size))) % 1.0
+    return torch.special.ndtri(torch.from_numpy(even.clip(1e-6, 1 - 1e-6))).numpy().reshape(-1, size)
 
 
 def latent(variational: Tensor, noise: Tensor) -> Tensor:
@@ -82,7 +101,7 @@ class MaesnPolicy(AdaptingPolicy):
         self.tasks = nn.Parameter(torch.zeros(config.worlds, 2 * settings.latent)) if config.worlds else None
         batches = 1 + max(settings.inner_steps, self.rule.rounds)
         shape = (settings.rollouts * batches, settings.latent)
-        noise = keyed_rng(config.seed, "maesn", 0, "noise").standard_normal(shape)
+        noise = spread_noise(keyed_rng(config.seed, "maesn", 0, "noise"), batches, settings.rollouts, settings.latent)
         self.carry_spec += (
             CarryState(name="noise", shape=shape, initial=tuple(noise.flatten().tolist())),
             CarryState(name="episode", shape=(1,)),
@@ -96,8 +115,9 @@ class MaesnPolicy(AdaptingPolicy):
     def with_luck(self, carry: Carry, rngs: list[np.random.Generator]) -> Carry:
         """Return the memory of trials that begin, with noise of their own."""
         adapted, noise, episode = carry
-        drawn = np.stack([rng.standard_normal(noise.shape[1:], dtype=np.float32) for rng in rngs])
-        return adapted, torch.from_numpy(drawn), episode
+        batches = noise.shape[1] // self.rule.every
+        drawn = np.stack([spread_noise(rng, batches, self.rule.every, self.latents) for rng in rngs])
+        return adapted, torch.from_numpy(drawn).float(), episode
 
     def of_worlds(self, carry: Carry, indices: list[int]) -> Carry:
         """Return the memory of trials that begin, in training with their tasks' own distributions."""
@@ -158,9 +178,14 @@ class Maesn(MetaLearner):
     settings: MaesnConfig
     worlds: list[int]
 
+    def __init__(self, policy: MaesnPolicy, settings: MaesnConfig) -> None:
+        super().__init__(policy, settings)
+        self.kl_weight = settings.kl_weight
+
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the shared weights and, where tasks have their own, the distributions of those that were played."""
         tasks = self.policy.tasks
+        self.kl_weight = self.settings.kl_weight * min(1.0, 2 * progress)
         self.worlds = world_numbers(iteration, rollout.reward.shape[1], None if tasks is None else len(tasks))
         return super().update(rollout, iteration, progress)
 
@@ -171,7 +196,7 @@ class Maesn(MetaLearner):
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return what was earned after adapting, less what the latents diverged from N(0, I), `[N]`."""
         gained = super().outer_objective(trials, actions, states)
-        return gained - self.settings.kl_weight * latent_kl(states[-1][:, : 2 * self.settings.latent])
+        return gained - self.kl_weight * latent_kl(states[-1][:, : 2 * self.settings.latent])
 
 
 def build(sizes: Sizes, config: TrainConfig) -> MaesnPolicy:

@@ -8,7 +8,7 @@
 | equation                                        | where                                                |
 |-------------------------------------------------|------------------------------------------------------|
 | low variance curvature, J^LR (sections 5 and 6) | `sdk.rl.surrogates.likelihood_ratio`                 |
-| J^CLIP (section 6)                              | `sdk.rl.surrogates.clipped_ratio`                    |
+| J^CLIP (section 6)                              | `sdk.rl.meta_learner.MetaLearner.outer_objective`    |
 | J^ProMP: the penalty (section 6)                | `ProMP.outer_objective`                              |
 
 Deviations: η is constant. How far the spread of the actions moves is part of the divergence.
@@ -30,14 +30,13 @@ from sdk.rl.distributions import ActionDistribution
 from sdk.rl.episodes import masked_mean
 from sdk.rl.meta_learner import MetaLearner, Trials, ratio_to
 from sdk.rl.meta_settings import MetaConfig, played
-from sdk.rl.surrogates import clipped_ratio
 
 
 class PrompConfig(MetaConfig):
     """The keys under `method`."""
 
     outer: Literal["trpo", "adam"] = "adam"
-    clip: float = Field(default=0.3, gt=0, description="how far a ratio may pay to move from 1")
+    clip: float | None = Field(default=0.3, gt=0, description="how far a ratio may pay to move from 1")
     inner_kl: float = Field(default=5e-4, ge=0, description="weight of the divergence before and between adaptations")
 
 
@@ -52,12 +51,10 @@ class ProMP(MetaLearner):
 
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return the clipped objective `[N]`, less what the earlier batches' policies moved."""
-        query, moved = trials.query, torch.zeros(trials.advantage.shape[1])
+        moved = torch.zeros(trials.advantage.shape[1])
         for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
             moved = moved + masked_mean(old.kl(self.policy.actions(episodes, state)), episodes.mask)
-        log_prob, before = actions.log_prob(query.action), trials.old.log_prob(query.action)
-        gained = clipped_ratio(log_prob, before, trials.advantage, self.settings.clip, query.mask)
-        return gained - self.settings.inner_kl * moved
+        return super().outer_objective(trials, actions, states) - self.settings.inner_kl * moved
 
 
 def learner(policy: nn.Module, config: TrainConfig) -> ProMP:

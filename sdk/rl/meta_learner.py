@@ -23,7 +23,7 @@ from sdk.rl.distributions import ActionDistribution
 from sdk.rl.episodes import Episodes, batches, masked_mean
 from sdk.rl.meta_settings import MetaConfig
 from sdk.rl.rollout import Rollout
-from sdk.rl.surrogates import likelihood_ratio
+from sdk.rl.surrogates import clipped_ratio, likelihood_ratio
 from sdk.rl.trust_region import curvature, flat_gradient, line_search, longest_step
 
 
@@ -94,7 +94,7 @@ class MetaLearner:
         """Return what each task contributes `[N]`, with `actions` in its last batch and φ₀ … φ_K adapted."""
         query = trials.query
         log_prob, old = actions.log_prob(query.action), trials.old.log_prob(query.action)
-        return likelihood_ratio(log_prob, old, trials.advantage, query.mask)
+        return clipped_ratio(log_prob, old, trials.advantage, self.settings.clip, query.mask)
 
     def adapted(self, trials: Trials) -> list[Tensor]:
         """Return φ₀ … φ_K `[N, P]` as functions of the shared weights."""
@@ -119,7 +119,8 @@ class MetaLearner:
         for episodes, old, state in zip(trials.support, trials.played, states[:-1], strict=True):
             log_prob = self.policy.actions(episodes, state).log_prob(episodes.action)
             advantage = self.policy.advantages(episodes).detach()
-            earned = earned + likelihood_ratio(log_prob, old.log_prob(episodes.action), advantage, episodes.mask)
+            before = old.log_prob(episodes.action)
+            earned = earned + clipped_ratio(log_prob, before, advantage, self.settings.clip, episodes.mask)
         return earned
 
     def divergence(self, trials: Trials) -> Tensor:

@@ -61,6 +61,9 @@ class MetaConfig(InnerConfig):
     outer: Literal["trpo", "adam"] = "trpo"
     lr: float = Field(default=1e-3, gt=0, description="step size of Adam")
     outer_steps: int = Field(default=5, ge=1, description="Adam's steps on the trials of an iteration")
+    clip: float | None = Field(
+        default=None, gt=0, description="how far from 1 a ratio of probabilities may pay to move; none: any way"
+    )
     max_kl: float = Field(default=0.01, gt=0, description="mean divergence of a TRPO step")
     cg_iterations: int = Field(default=10, ge=1)
     cg_damping: float = Field(default=1e-5, ge=0)

@@ -25,8 +25,12 @@ def likelihood_ratio(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, 
     return masked_mean((log_prob - old_log_prob).exp() * advantage, mask)
 
 
-def clipped_ratio(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float, mask: Tensor) -> Tensor:
-    """Return the mean of min(r A, clip(r, 1 ± `clip`) A) for r = π/π_old (Schulman 2017, eq. 7)."""
+def clipped_ratio(
+    log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float | None, mask: Tensor
+) -> Tensor:
+    """Return the mean of min(r A, clip(r, 1 ± `clip`) A) for r = π/π_old (Schulman 2017, eq. 7); none: of r A."""
+    if clip is None:
+        return likelihood_ratio(log_prob, old_log_prob, advantage, mask)
     ratio = (log_prob - old_log_prob).exp()
     return masked_mean(torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage), mask)
 

@@ -17,16 +17,16 @@ from robots.recordings.files import create_recording
 from robots.recordings.recording import Origin, Tick
 from robots.spec import load_robot
 from sdk.algos.base import Sizes, find_algorithm
-from sdk.algos.gmps import Gmps, GuidedPolicy
+from sdk.algos.gmps import Gmps, GmpsConfig, GuidedPolicy, Lesson
 from sdk.checkpoint import RunFolder
 from sdk.config import PolicyConfig, TrainConfig, resolve_config
+from sdk.engines.local import build_policy
 from sdk.rl.demonstrations import read_demonstrations
 from sdk.rl.distributions import Gaussian
 from sdk.rl.episodes import Episodes
-from sdk.rl.meta_learner import Trials
 from sdk.rl.rollout import Rollout, collect
 from sdk.rl.shown_rows import Shown, ShownRows
-from sdk.train import load_policy, train
+from sdk.train import load_policy, train, world_shape
 from tests.sdk.algos.tiny_meta import METHOD, learner, rollout
 from tests.sdk.toy_worlds import SignBandit, learn
 
@@ -45,7 +45,7 @@ def built(sizes: Sizes = ONE, hidden: tuple[int, ...] = (), worlds: int | None =
     return Gmps(made, config)
 
 
-def two_steps(of: Gmps) -> Trials:
+def two_steps(of: Gmps) -> Lesson:
     """One task: actions 0.5 and −0.25 at states 1 and 2, worth 1 and −1, played with weights that are 0."""
     column = [torch.tensor(x)[:, None, None] for x in ([1.0, 2.0], [0.5, -0.25])]
     ones = torch.ones(2, 1)
@@ -55,7 +55,7 @@ def two_steps(of: Gmps) -> Trials:
     for weight in of.policy.actor.parameters():
         torch.nn.init.zeros_(weight)
     played = Gaussian(torch.zeros(2, 1, 1), torch.zeros(1))
-    return Trials([episodes], [played], episodes, played, advantage)
+    return Lesson([0], [episodes], [played.log_prob(episodes.action)])
 
 
 @pytest.mark.parametrize(("first_order", "expected"), [(False, [1.825, 1.2625]), (True, [1.0, 1.0])])
@@ -67,13 +67,13 @@ def test_the_outer_gradient_by_hand(first_order: bool, expected: list[float]) ->
     (0.2, 0.15). There the label is such that its log-likelihood rises by (1, 1). Hence (I + 0.4 H) (1, 1).
     """
     of = built(inner_lr=0.4, first_order=first_order, inner_max_norm=1e9)
-    trials = two_steps(of)
-    torch.testing.assert_close(of.adapted(trials)[-1], torch.tensor([[0.2, 0.15]]), rtol=1e-5, atol=1e-6)
+    lesson = two_steps(of)
+    torch.testing.assert_close(of.adapted_on(lesson, of.start(1)), torch.tensor([[0.2, 0.15]]), rtol=1e-5, atol=1e-6)
     mean = torch.tensor(0.35).tanh()
     label = mean + 1 / (1 - mean**2)
     of.policy.taught = lambda shown: label.expand(1, 1, 1)  # type: ignore[method-assign]
     one = torch.ones(1, 1, 1)
-    objective = of.imitation(trials, Shown(one, one, one)).mean()
+    objective = of.imitation(lesson, Shown(one, one, one)).mean()
     found = torch.cat([g.flatten() for g in torch.autograd.grad(objective, of.parameters)])
     torch.testing.assert_close(found, torch.tensor(expected), rtol=1e-4, atol=1e-5)
 
@@ -81,11 +81,11 @@ def test_the_outer_gradient_by_hand(first_order: bool, expected: list[float]) ->
 def test_without_an_inner_step_it_is_behaviour_cloning() -> None:
     of = built(hidden=(6,))
     of.policy.rule = dataclasses.replace(of.policy.rule, lr=0.0)
-    trials, seen = two_steps(of), torch.randn(5, 1, 1)
+    lesson, seen = two_steps(of), torch.randn(5, 1, 1)
     for weight in of.policy.actor.parameters():
         torch.nn.init.normal_(weight)
     shown = Shown(seen, torch.randn(5, 1, 1), torch.empty(5, 1, 0))
-    ours = torch.autograd.grad(of.imitation(trials, shown).mean(), of.parameters)
+    ours = torch.autograd.grad(of.imitation(lesson, shown).mean(), of.parameters)
     cloned = Gaussian(of.policy.head(seen, torch.zeros(1, of.policy.actor.adapted)), torch.zeros(1))  # type: ignore[arg-type]
     plain = torch.autograd.grad(cloned.log_prob(of.policy.taught(shown)).mean(), of.parameters)
     assert plain[0].abs().max() > 1e-3
@@ -151,6 +151,49 @@ def test_the_states_of_adapted_policies_are_labelled_for_their_own_worlds() -> N
     with torch.no_grad():
         asked = of.policy.expert.actions(torch.cat([drawn.obs, drawn.context], -1)).mean.tanh()
     assert torch.equal(of.policy.taught(drawn), asked)
+
+
+def test_with_an_early_weight_the_unadapted_imitate_too_and_their_states_are_labelled() -> None:
+    def labelled(**method: Any) -> set[float]:
+        of = learner("gmps", expert_steps=1, **method)
+        of.policy.expert_steps.fill_(1)
+        of.worlds = 8
+        of.update(rollout(of.policy), 0, 0.0)
+        return set(of.rows.draw([0], 50, np.random.default_rng(0)).obs[:, 0, 0].tolist())
+
+    assert labelled() < labelled(early_weight=0.5)
+
+    of = built(hidden=(6,), early_weight=0.5)
+    lesson, shown = two_steps(of), Shown(torch.randn(5, 1, 1), torch.randn(5, 1, 1), torch.empty(5, 1, 0))
+    of.policy.rule = dataclasses.replace(of.policy.rule, lr=0.0)
+    with_both = of.imitation(lesson, shown)
+    of.settings = of.settings.model_copy(update={"early_weight": 0.0})
+    torch.testing.assert_close(with_both, 1.5 * of.imitation(lesson, shown))
+
+
+def test_lessons_of_earlier_iterations_are_kept_and_come_back_with_a_checkpoint() -> None:
+    of = learner("gmps", expert_steps=1, lessons=2)
+    of.policy.expert_steps.fill_(1)
+    of.worlds = 8
+    for iteration in range(3):
+        of.update(rollout(of.policy), iteration, 0.0)
+    assert len(of.lessons) == 2
+    again = learner("gmps", expert_steps=1, lessons=2)
+    again.policy.load_state_dict(of.policy.state_dict())
+    again.load_state_dict(of.state_dict())
+    for one, other in zip(of.lessons, again.lessons, strict=True):
+        shown = of.rows.draw(one.worlds, 9, np.random.default_rng(0))
+        assert torch.equal(of.imitation(one, shown), again.imitation(other, shown))
+    late = of.lessons[1].log_prob[0], of.lessons[0].log_prob[0]
+    assert not torch.equal(*late)  # each knows how likely its own actions were
+
+
+def test_lessons_may_be_shorter_than_what_a_robot_adapts_on() -> None:
+    config = resolve_config("gmps", None, [*NAVIGATION, "method.rollouts=4", "method.taught_on=1", "method.visits=1"])
+    policy = build_policy(config, world_shape(config))
+    assert isinstance(policy, GuidedPolicy)
+    assert (policy.train().rule.every, policy.eval().rule.every) == (1, 4)
+    assert GmpsConfig.parse(config.method, "method").episodes == 2
 
 
 def test_rows_are_kept_by_world_and_the_oldest_make_room() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from sdk.algos.base import Sizes, find_algorithm
-from sdk.algos.maesn import latent, latent_kl
+from sdk.algos.maesn import latent, latent_kl, spread_noise
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.rl.episodes import Episodes, batches
 from sdk.rl.rollout import collect
@@ -52,6 +52,27 @@ def test_the_latent_update_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> No
     expected = torch.cat([by_mean, torch.zeros(8, 1), by_spread, torch.zeros(8, 1)], -1) * 0.7
     torch.testing.assert_close(moved.detach(), expected.detach())
     assert expected.abs().max() > 1e-2
+
+
+def test_the_noise_of_a_batch_is_normal_and_spread_as_far_as_it_can_be() -> None:
+    rng = np.random.default_rng(0)
+    noise = spread_noise(rng, batches=4000, rollouts=5, size=3)
+    assert noise.shape == (20000, 3)
+
+    def quantile(numbers: np.ndarray) -> np.ndarray:
+        return Normal(0.0, 1.0).cdf(torch.from_numpy(numbers)).numpy()
+
+    def a_fifth_each(numbers: np.ndarray) -> float:
+        """The share of batches that hold one number from each fifth of the distribution."""
+        fifth = np.sort((5 * quantile(numbers)).astype(int).reshape(-1, 5))
+        return float((fifth == np.arange(5)).all(1).mean())
+
+    for numbers in noise.T:
+        tenths = np.bincount((10 * quantile(numbers)).astype(int), minlength=10)
+        assert np.abs(tenths - 2000).max() < 200
+
+    assert a_fifth_each(noise[:, 0]) == 1.0
+    assert a_fifth_each(rng.standard_normal(20000)) < 0.1
 
 
 def test_a_task_moves_its_latent_and_not_the_prior() -> None:
@@ -108,8 +129,8 @@ def _episode_of(batch: Episodes) -> Tensor:
 
 def test_far_latents_cost() -> None:
     def divergence(weight: float) -> float:
-        of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=20, latent=2, inner_lr=5.0)
-        of.update(seen := rollout(of.policy, 40), 0, 0.0)
+        of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=40, latent=2, inner_lr=5.0)
+        of.update(seen := rollout(of.policy, 40), 0, progress=1.0)
         _, last = of.trials(seen)
         return float(latent_kl(last).mean())
 
