@@ -5,8 +5,8 @@
 Protocol: episodes of at most 100 steps from (0, 0), the position observed; an episode ends within 0.01 of the goal in
 both dimensions. The figure is the return of an episode, before and after each adaptation.
 
-With `clusters`, tasks are of so many kinds: the goal is in a square of side 0.2 around one of as many places, evenly
-spaced on the circle of radius 0.4 from (0.4, 0) on (after Vuorio et al. 2019, whose tasks have modes).
+With `reversible`, tasks are of two kinds (after Vuorio et al. 2019, whose tasks have modes): in half of them the
+controls are reversed, s' = s − a. What brings a policy to its goal in one kind drives it away in the other.
 
 The end is an absorbing state here: whoever has arrived stays where they are and is paid 0 up to step 100, so that all
 episodes have the same length. Every return is the one of the episode that ended on arrival, discounted or not.
@@ -24,15 +24,12 @@ FURTHEST, NEAR = 0.5, 0.01
 
 SPEED = 0.1
 
-CENTRES, SPREAD = 0.4, 0.1
-"""How far from the start the clusters' centres are, and the largest coordinate of a goal seen from its own."""
-
 
 class NavigationSettings(ToySettings):
-    """How many episodes a trial has, and where goals are."""
+    """How many episodes a trial has, what controls do, and where goals are."""
 
     episodes: int = Field(default=1, ge=1)
-    clusters: int = Field(default=1, ge=1, description="clusters that goals come from; 1: the whole square")
+    reversible: bool = Field(default=False, description="controls are reversed in half of the tasks")
     beyond: bool = Field(default=False, description="instead of the square: around it, out to twice as far")
 
 
@@ -43,22 +40,20 @@ class NavigationTrials(ToyTrials):
     episode_steps = 100
 
     def __init__(self, settings: NavigationSettings, size: int, *, seed: int, stream: str = "train") -> None:
-        self.episodes, self.clusters, self._beyond = settings.episodes, settings.clusters, settings.beyond
+        self.episodes, self._reversible, self._beyond = settings.episodes, settings.reversible, settings.beyond
+        self.context_size = 2 + self._reversible
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
         side = 2 * keys.uniform("goal", 2) - 1
-        self.centre = np.zeros_like(side)
         if self._beyond:
             furthest = np.abs(side).max(-1, keepdims=True)
             side = side / furthest * np.sqrt(1 + 3 * furthest**2)
-        if self.clusters == 1 or self._beyond:
-            self.goal = FURTHEST * side
+        self.goal, self.sense = FURTHEST * side, np.ones((len(side), 1))
+        if not self._reversible:
             return side
-        angle = 2 * np.pi * np.floor(self.clusters * keys.uniform("cluster", 1)[:, 0]) / self.clusters
-        self.centre = CENTRES * np.stack([np.cos(angle), np.sin(angle)], -1)
-        self.goal = self.centre + SPREAD * side
-        return self.goal / FURTHEST
+        self.sense = np.where(keys.uniform("sense", 1) < 0.5, -1.0, 1.0)
+        return np.concatenate([side, self.sense], -1)
 
     def start(self, episode: np.ndarray) -> None:
         self.pos = np.zeros_like(self.goal)
@@ -69,7 +64,7 @@ class NavigationTrials(ToyTrials):
 
     def advance(self, sent: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         walks = ~self.arrived
-        self.pos = self.pos + SPEED * sent * walks[:, None]
+        self.pos = self.pos + SPEED * self.sense * sent * walks[:, None]
         self.arrived = self.arrived | (np.abs(self.pos - self.goal) < NEAR).all(-1)
         distance = np.linalg.norm(self.pos - self.goal, axis=-1)
         return np.where(walks, -distance, 0.0), self.arrived

@@ -1,9 +1,8 @@
 """Navigation: the oracle, three steps that tell where the goal is, and ways of knowing little or nothing.
 
 The oracle closes the distance in each dimension as fast as it may, so it is as near as can be at every step. Blind to
-the goal, nowhere is nearer to it on average than the start. Where goals come in clusters, to know one's cluster is a
-strategy in between. An untrained policy of the paper draws actions of unit spread, ten times what a step may be, and so
-moves at full speed most of the time.
+the goal, nowhere is nearer to it on average than the start. Where controls may be reversed, the oracle knows it. An
+untrained policy of the paper draws actions of unit spread, ten times what a step may be: it mostly moves at full speed.
 """
 
 from __future__ import annotations
@@ -24,15 +23,7 @@ class Oracle(Blind):
 
     def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
         assert isinstance(self.worlds, NavigationTrials)
-        return toward(obs, self.worlds.goal, SPEED)
-
-
-class Cluster(Blind):
-    """Walk to the middle of the cluster that the goal is of: what it is worth to know the kind of task alone."""
-
-    def act(self, obs: np.ndarray, episode_start: bool) -> np.ndarray:
-        assert isinstance(self.worlds, NavigationTrials)
-        return toward(obs, self.worlds.centre, SPEED)
+        return self.worlds.sense * toward(obs, self.worlds.goal, SPEED)
 
 
 class Stay(Blind):
@@ -79,7 +70,7 @@ def located(right: np.ndarray, up: np.ndarray, start: np.ndarray) -> np.ndarray:
 def references(settings: NavigationSettings, tasks: int = 20_000, seed: int = 0) -> dict[str, Known]:
     """Return the oracle, what three distances are worth, and what is reached in ignorance."""
     worlds = NavigationTrials(settings, tasks, seed=seed, stream="references")
-    players: dict[str, Blind] = {"oracle": Oracle(), "trilaterate": Trilaterate(), "goal_blind": Stay()}
-    players |= {"cluster": Cluster()} if settings.clusters > 1 else {}
+    players: dict[str, Blind] = {"oracle": Oracle(), "goal_blind": Stay()}
+    players |= {} if settings.reversible else {"trilaterate": Trilaterate()}
     players |= {"untrained": Untrained(seed), "random": Random(seed)}
     return {name: Known.of(play(worlds, player, range(tasks))) for name, player in players.items()}

@@ -133,40 +133,24 @@ def test_a_goal_met_while_probing_is_remembered() -> None:
     assert play(worlds, OnAProbe(), [0])[0].tolist() == pytest.approx([-0.005, 0], abs=0.006)
 
 
-def test_goals_of_clusters_are_near_their_centres_and_each_is_as_likely() -> None:
-    worlds = NavigationTrials(NavigationSettings(clusters=2), 4000, seed=0)
-    _, context = worlds.begin(range(4000))
-    np.testing.assert_allclose(context, worlds.goal / FURTHEST, atol=1e-6)
-    right = worlds.goal[:, 0] > 0
-    assert abs(right.mean() - 0.5) < 0.03
-    centre = np.where(right[:, None], [0.4, 0.0], [-0.4, 0.0])
-    assert np.abs(worlds.goal - centre).max() <= 0.1
-    np.testing.assert_allclose(worlds.centre, centre, atol=1e-12)
-    np.testing.assert_allclose((worlds.goal - centre).std(0), 0.1 / 3**0.5, rtol=0.03)
+def test_reversed_controls_lead_the_other_way_and_each_sense_is_as_likely() -> None:
+    worlds = NavigationTrials(NavigationSettings(reversible=True), 4000, seed=0)
+    obs, context = worlds.begin(range(4000))
+    assert worlds.context_size == context.shape[1] == 3
+    np.testing.assert_allclose(context[:, :2], worlds.goal / FURTHEST, atol=1e-6)
+    assert abs((context[:, 2] > 0).mean() - 0.5) < 0.03
+    action = np.tile([0.5, -1.0], (4000, 1))
+    np.testing.assert_allclose(worlds.step(action).obs - obs, 0.1 * action * context[:, 2:], atol=1e-6)
 
 
-def test_what_it_is_worth_to_know_the_cluster_alone() -> None:
-    """Four steps to the middle, from then on as far from the goal as the middle of a square of side 0.2 is on average:
-    0.2 · (√2 + ln(1 + √2)) / 6; a hundredth of the goals are met. The others stay 0.4 away, and a little."""
-    found = references(NavigationSettings(clusters=2), tasks=4000)
-    apart = 0.2 * (2**0.5 + np.log(1 + 2**0.5)) / 6
-    there = -97 * apart  # those that are met would have cost next to nothing
-    on_the_way = -sum(_mean_distance(left) for left in (0.3, 0.2, 0.1))
-    row = found["cluster"]
-    assert row.total == pytest.approx(there + on_the_way, abs=4 * row.standard_error)
-    blind = found["goal_blind"]
-    assert blind.total == pytest.approx(-100 * _mean_distance(0.4), abs=4 * blind.standard_error)
-    assert found["oracle"].total > -1.0
+def test_knowing_the_sense_the_reversible_plane_is_as_easy() -> None:
+    found, plain = (references(NavigationSettings(reversible=r), tasks=4000) for r in (True, False))
+    for name in ("oracle", "goal_blind"):
+        assert found[name].total == pytest.approx(plain[name].total, rel=0.05)
+    assert "trilaterate" not in found
 
 
-def _mean_distance(left: float) -> float:
-    """Mean distance to a goal within 0.1 of a middle that is still so far away, by the midpoint rule."""
-    side = (np.arange(400) + 0.5) / 200 - 1
-    x, y = np.meshgrid(left + 0.1 * side, 0.1 * side)
-    return float(np.hypot(x, y).mean())
-
-
-def test_one_cluster_is_the_square_as_published() -> None:
-    plain, one = (NavigationTrials(NavigationSettings(**s), 50, seed=3) for s in ({}, {"clusters": 1}))  # type: ignore[arg-type]
-    assert np.array_equal(plain.begin(range(50))[1], one.begin(range(50))[1])
-    assert "cluster" not in references(NavigationSettings(), tasks=10)
+def test_what_cannot_be_reversed_is_the_square_as_published() -> None:
+    plain, other = (NavigationTrials(NavigationSettings(reversible=r), 50, seed=3) for r in (False, True))
+    assert plain.context_size == 2
+    assert np.array_equal(plain.begin(range(50))[1], other.begin(range(50))[1][:, :2])
