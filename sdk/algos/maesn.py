@@ -4,6 +4,7 @@
         for each episode: z ~ N(μ, σ²), held to its end; act by π(a | s, z)
         after each batch of episodes: (μ, log σ) ← (μ, log σ) + α ∘ ∇ J(θ, z; these episodes), z = μ + σ ε
     (θ, α, ω) ← step on Σᵢ J(θ, zᵢ; the later episodes) − β KL(N(μᵢ, σᵢ²) ‖ N(0, 1)), through the inner steps
+    ω ← ω, moved and scaled so that all tasks together have mean 0 and variance 1
 
 | equation                                        | where                                                |
 |-------------------------------------------------|------------------------------------------------------|
@@ -17,8 +18,9 @@ alone. z is drawn up to the batch that follows the last round; from then on it i
 
 New tasks begin with the prior, N(0, 1), and so does every trial without `worlds`.
 
-Deviations: the KL holds what latents move to, in the paper what they begin with. The spread of the actions does not
-adapt. The ε of a batch are not independent: together they cover the distribution.
+Deviations: the KL holds what latents move to, in the paper what they begin with; that tasks together fill the prior and
+no more is kept by `held_together`. The spread of the actions does not adapt. The ε of a batch are not independent:
+together they cover the distribution.
 """
 
 from __future__ import annotations
@@ -57,20 +59,25 @@ class MaesnConfig(MetaConfig):
     kl_weight: float = Field(
         default=0.1,
         ge=0,
-        description="weight of the adapted latents' divergence from the prior; rises to this in half a run",
+        description="weight of the adapted latents' divergence from the prior",
     )
     adapt_weights: bool = Field(default=False, description="the weights adapt, too")
+    keep_spread: bool = Field(default=False, description="the actions' spread stays as it began, and is not learned")
 
 
 def spread_noise(rng: np.random.Generator, batches: int, rollouts: int, size: int) -> np.ndarray:
     """Return noise `[batches · rollouts, size]`: each number N(0, 1), those of a batch spread over the distribution.
 
-    A batch is a lattice, shifted at random and wrapped (Cranley and Patterson 1976): even in the first number, additive
-    recurrences in the others. Drawn each on its own, a few attempts would often try nearly the same thing.
+    Numbers are made in pairs (Box and Muller 1958). A batch's first pairs point evenly in as many directions, turned at
+    random; what else they are made of are additive recurrences, shifted at random (Cranley and Patterson 1976). Drawn
+    each on its own, a few attempts would often try nearly the same thing.
     """
-    steps = np.array([1 / rollouts, *(GOLDEN ** -(1.0 + k) for k in range(size - 1))])
-    even = (np.arange(rollouts)[:, None] * steps + rng.random((batches, 1, size))) % 1.0
-    return torch.special.ndtri(torch.from_numpy(even.clip(1e-6, 1 - 1e-6))).numpy().reshape(-1, size)
+    pairs = -(-size // 2)
+    steps = np.array([1 / rollouts, *(GOLDEN ** -(1.0 + k) for k in range(2 * pairs - 1))])
+    uniform = (np.arange(rollouts)[:, None] * steps + rng.random((batches, 1, 2 * pairs))) % 1.0
+    angle, radius = 2 * np.pi * uniform[..., ::2], np.sqrt(-2 * np.log1p(-uniform[..., 1::2]))
+    noise = np.stack([radius * np.cos(angle), radius * np.sin(angle)], -1)
+    return noise.reshape(batches * rollouts, -1)[:, :size]
 
 
 def latent(variational: Tensor, noise: Tensor) -> Tensor:
@@ -85,6 +92,17 @@ def latent_kl(variational: Tensor) -> Tensor:
     return 0.5 * ((2 * log_std).exp() + mean**2 - 1 - 2 * log_std).sum(-1)
 
 
+def held_together(variational: Tensor) -> Tensor:
+    """Return (μ, log σ) of all tasks `[N, 2Z]`, moved and scaled so that together they have mean 0 and variance 1.
+
+    A new task begins with N(0, 1): what they outgrow it by would never be tried there.
+    """
+    mean, log_std = variational.chunk(2, -1)
+    centred = mean - mean.mean(0)
+    scale = (centred**2 + (2 * log_std).exp()).mean(0).sqrt()
+    return torch.cat([centred / scale, log_std - scale.log()], -1)
+
+
 class MaesnPolicy(AdaptingPolicy):
     """Acts on the observation and a latent; its carry is (μ, log σ) [and weights], noise, and episodes begun."""
 
@@ -97,6 +115,8 @@ class MaesnPolicy(AdaptingPolicy):
         adapted = 2 * settings.latent + settings.adapt_weights * actor.adapted
         super().__init__(sizes, config.policy, actor, adapted, settings.rule())
         self.latents, self.adapts_weights = settings.latent, settings.adapt_weights
+        if self.log_std is not None:
+            self.log_std.requires_grad_(not settings.keep_spread)
         self.step_sizes = nn.Parameter(torch.full((adapted,), settings.inner_lr))
         self.tasks = nn.Parameter(torch.zeros(config.worlds, 2 * settings.latent)) if config.worlds else None
         batches = 1 + max(settings.inner_steps, self.rule.rounds)
@@ -178,16 +198,15 @@ class Maesn(MetaLearner):
     settings: MaesnConfig
     worlds: list[int]
 
-    def __init__(self, policy: MaesnPolicy, settings: MaesnConfig) -> None:
-        super().__init__(policy, settings)
-        self.kl_weight = settings.kl_weight
-
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the shared weights and, where tasks have their own, the distributions of those that were played."""
         tasks = self.policy.tasks
-        self.kl_weight = self.settings.kl_weight * min(1.0, 2 * progress)
         self.worlds = world_numbers(iteration, rollout.reward.shape[1], None if tasks is None else len(tasks))
-        return super().update(rollout, iteration, progress)
+        statistics = super().update(rollout, iteration, progress)
+        if tasks is not None:
+            with torch.no_grad():
+                tasks.copy_(held_together(tasks))
+        return statistics
 
     def start(self, count: int) -> Tensor:
         """Return what the first trials began with `[count, P]`: the prior, or their tasks' own distributions."""
@@ -196,7 +215,7 @@ class Maesn(MetaLearner):
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return what was earned after adapting, less what the latents diverged from N(0, I), `[N]`."""
         gained = super().outer_objective(trials, actions, states)
-        return gained - self.kl_weight * latent_kl(states[-1][:, : 2 * self.settings.latent])
+        return gained - self.settings.kl_weight * latent_kl(states[-1][:, : 2 * self.settings.latent])
 
 
 def build(sizes: Sizes, config: TrainConfig) -> MaesnPolicy:

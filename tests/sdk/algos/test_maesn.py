@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
 from sdk.algos.base import Sizes, find_algorithm
-from sdk.algos.maesn import latent, latent_kl, spread_noise
+from sdk.algos.maesn import held_together, latent, latent_kl, spread_noise
 from sdk.config import PolicyConfig, TrainConfig
 from sdk.rl.episodes import Episodes, batches
 from sdk.rl.rollout import collect
@@ -54,25 +54,37 @@ def test_the_latent_update_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> No
     assert expected.abs().max() > 1e-2
 
 
-def test_the_noise_of_a_batch_is_normal_and_spread_as_far_as_it_can_be() -> None:
+def test_the_noise_of_a_batch_is_normal_and_points_evenly_in_all_directions() -> None:
     rng = np.random.default_rng(0)
     noise = spread_noise(rng, batches=4000, rollouts=5, size=3)
     assert noise.shape == (20000, 3)
-
-    def quantile(numbers: np.ndarray) -> np.ndarray:
-        return Normal(0.0, 1.0).cdf(torch.from_numpy(numbers)).numpy()
-
-    def a_fifth_each(numbers: np.ndarray) -> float:
-        """The share of batches that hold one number from each fifth of the distribution."""
-        fifth = np.sort((5 * quantile(numbers)).astype(int).reshape(-1, 5))
-        return float((fifth == np.arange(5)).all(1).mean())
-
     for numbers in noise.T:
-        tenths = np.bincount((10 * quantile(numbers)).astype(int), minlength=10)
-        assert np.abs(tenths - 2000).max() < 200
+        quantile = Normal(0.0, 1.0).cdf(torch.from_numpy(numbers)).numpy()
+        assert np.abs(np.bincount((10 * quantile).astype(int), minlength=10) - 2000).max() < 200
 
-    assert a_fifth_each(noise[:, 0]) == 1.0
-    assert a_fifth_each(rng.standard_normal(20000)) < 0.1
+    def evenly(pairs: np.ndarray) -> float:
+        """The share of batches whose five first pairs point a fifth of a turn apart."""
+        turns = np.sort((np.arctan2(pairs[:, 1], pairs[:, 0]) / (2 * np.pi) % 1.0).reshape(-1, 5))
+        return float((np.abs(np.diff(turns) - 0.2) < 1e-6).all(1).mean())
+
+    assert evenly(noise) == 1.0
+    assert evenly(rng.standard_normal((20000, 2))) == 0.0
+
+
+def test_tasks_together_stay_within_what_a_new_one_begins_with() -> None:
+    torch.manual_seed(0)
+    outgrown = torch.cat([3.0 + 4.0 * torch.randn(50, 2), 0.5 * torch.randn(50, 2)], -1)
+    mean, log_std = held_together(outgrown).chunk(2, -1)
+    torch.testing.assert_close(mean.mean(0), torch.zeros(2), atol=1e-5, rtol=0)
+    torch.testing.assert_close((mean**2 + (2 * log_std).exp()).mean(0), torch.ones(2))
+    drawn = latent(torch.cat([mean, log_std], -1).repeat(4000, 1), torch.randn(200_000, 2))
+    torch.testing.assert_close(drawn.std(0), torch.ones(2), atol=0.02, rtol=0)
+    ours, before = (x.chunk(2, -1) for x in (held_together(outgrown), outgrown))
+    torch.testing.assert_close(
+        (ours[0] - ours[0][0]) / ours[1].exp(), (before[0] - before[0][0]) / before[1].exp()
+    )  # seen in their own spreads, tasks are as far apart as before
+    prior = torch.zeros(7, 4)
+    assert torch.equal(held_together(prior), prior)
 
 
 def test_a_task_moves_its_latent_and_not_the_prior() -> None:
@@ -130,7 +142,7 @@ def _episode_of(batch: Episodes) -> Tensor:
 def test_far_latents_cost() -> None:
     def divergence(weight: float) -> float:
         of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=40, latent=2, inner_lr=5.0)
-        of.update(seen := rollout(of.policy, 40), 0, progress=1.0)
+        of.update(seen := rollout(of.policy, 40), 0, 0.0)
         _, last = of.trials(seen)
         return float(latent_kl(last).mean())
 
@@ -170,7 +182,16 @@ def test_a_task_is_played_and_learned_from_where_its_own_distribution_begins() -
     assert torch.equal(carry[0], torch.zeros_like(carry[0]))  # a new task: the prior
 
 
-def test_only_tasks_that_were_played_move_their_distributions() -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_spread_of_actions_may_be_kept(kept: bool) -> None:
+    of = learner("maesn", **TINY, outer="adam", keep_spread=kept)
+    before = of.policy.log_std.detach().clone()
+    of.update(rollout(of.policy), 0, 0.0)
+    assert torch.equal(of.policy.log_std, before) is kept
+
+
+def test_only_tasks_that_were_played_learn_their_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdk.algos.maesn.held_together", lambda variational: variational)
     of = with_own(outer="adam")
     seen = collect(TwoArms(3), of.policy, [3, 4, 5], seed=0, stream="train")
     of.update(seen, 1, 0.0)
