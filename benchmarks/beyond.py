@@ -1,10 +1,16 @@
-"""Goals beyond those of training: who goes on improving with more adaptation, and who stops.
+r"""Goals beyond those of training: who goes on improving with more adaptation, and who stops.
 
     python -m benchmarks.beyond maml=RUN maml=RUN reptile=RUN rl2=RUN … [--rounds 10] [--episodes 20] [--tasks 500]
 
 Runs on 2-D navigation: those that adapt by gradient, and any of those that remember or infer. A name given again is
-another seed. Writes
-`benchmarks/results/beyond.json` and `docs/images/benchmarks/beyond.png`.
+another seed. The recorded ones are of `simshift benchmark navigation_gradient`, and of
+
+    simshift train task_inference --set toy.name=navigation --set steps=1000000 --set trials=128 --set workers=0 \
+        --set ppo.bptt=1 --set ppo.lr=0.002 --set ppo.gamma=0.97 --set ppo.gae_lambda=0.95 \
+        --set ppo.entropy_weight=0.003 --set ppo.minibatches=8 --set ppo.trial_end=terminal \
+        --set policy.head_gain=1.0 --set method.lr=0.003 --set method.updates=16
+
+Writes `benchmarks/results/beyond.json` and `docs/images/benchmarks/beyond.png`.
 """
 
 from __future__ import annotations
