@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import multiprocessing
 from collections.abc import Sequence
+from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -27,7 +28,7 @@ from export.to_onnx import OPSET, first_cause, portable, quiet
 from export.verify import memory_error
 
 STEPS = 7
-"""Control periods of the example to trace with; any number but 0 and 1, which tracing would take for constants."""
+"""Control periods of the example to trace with, or a few more; 0 and 1 tracing would take for constants."""
 
 PARITY_STEPS = (1, 20, 60, 200, 500)
 """Not two or three: the linear baseline fits these exactly, and what is left of the advantages is rounding errors."""
@@ -113,8 +114,8 @@ class _Bound(nn.Module):
 
 
 def _split(policy: Any, tensors: Sequence[Tensor]) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    count = len(EPISODE_INPUTS)
-    return tuple(tensors[:count]), tuple(tensors[count:])
+    inputs = len(EPISODE_INPUTS)
+    return tuple(tensors[:inputs]), tuple(tensors[inputs:])
 
 
 def _work(pipe: Connection, policy: bytes, obs_size: int) -> None:
@@ -129,7 +130,7 @@ def _traced(policy: Any, obs_size: int) -> bytes:
     module = _Adapt(policy)
     weights = {**dict(module.named_parameters()), **dict(module.named_buffers())}
     rng = np.random.default_rng(0)
-    example = _episodes(policy, obs_size, STEPS, rng)
+    example = _episodes(policy, obs_size, example_steps(policy, obs_size), rng)
     tensors = [torch.from_numpy(x) for x in example.values()]
 
     def adapt(values: list[Tensor], *given: Tensor) -> Any:
@@ -158,7 +159,15 @@ def _require_any_length(model: onnx.ModelProto) -> None:
     """Raise `ValueError` where tracing took the number of control periods of the example for a constant."""
     sizes = {given.name: given.type.tensor_type.shape.dim[0] for given in model.graph.input}
     if fixed := [name for name in EPISODE_INPUTS if not sizes[name].dim_param]:
-        raise ValueError(f"only {STEPS} control periods of {', '.join(fixed)} would fit; write out its linear layers")
+        raise ValueError(f"{', '.join(fixed)} would fit only as long as the example's; write out its linear layers")
+
+
+def example_steps(policy: nn.Module, obs_size: int) -> int:
+    """Return a number of control periods that is no other size here: tracing takes equal sizes for one."""
+    tensors = (*policy.parameters(), *policy.buffers())
+    taken = {obs_size, *(size for tensor in tensors for size in tensor.shape)}
+    taken |= {size for state in policy.carry_spec for size in state.shape}  # type: ignore[union-attr]
+    return next(steps for steps in count(STEPS) if steps not in taken)
 
 
 def _episodes(policy: Any, obs_size: int, steps: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

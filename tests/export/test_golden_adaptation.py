@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.adapt_graph import adapt_to_onnx
+from export.adapt_graph import STEPS, adapt_parity, adapt_to_onnx, example_steps
 from export.bundle import ADAPT_GRAPH, GOLDEN, Bundle, BundleError, write_bundle
 from export.golden_adaptation import check_golden_adaptation, named, open_adapt_graph, read_golden_adaptation
 from export.runtime.policy import Policy
@@ -44,6 +44,13 @@ def test_a_fresh_bundle_adapts_as_the_policy_did(bundle: Bundle) -> None:
     trace = read_golden_adaptation(bundle)
     assert np.abs(trace["next_adapted"] - trace["carry_adapted"]).max() > 1e-3
     assert 0 < trace["mask"].mean() < 1
+
+
+def test_an_arm_of_seven_joints_adapts_on_any_number_of_control_periods() -> None:
+    """Its sizes are those of the example that is traced: tracing would take the number of periods for one of them."""
+    policy = adapting_policy(obs=STEPS, action=STEPS)
+    assert example_steps(policy, STEPS) == 9  # 7 are taken, and 8 hidden units
+    assert adapt_parity(policy, adapt_to_onnx(policy, STEPS), STEPS) < 1e-5
 
 
 def test_another_adapt_graph_is_noticed_and_never_drives(other: Bundle) -> None:
