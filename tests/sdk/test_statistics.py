@@ -69,6 +69,15 @@ def test_of_one_seed_only_the_tasks_are_known() -> None:
     assert seeds_by_tasks_ci95(returns) == mean_ci95(returns[0])
 
 
+def test_where_there_is_no_gap_none_is_closed() -> None:
+    same = np.full(4, -1000.0)
+    for adaptive in (same, same + 5):
+        estimate = gap_closed(same, adaptive, same)
+        assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+    found_once = np.array([-1000.0, -1000.0, -1000.0, -990.0])  # many resamples leave that world out
+    assert np.isfinite(seeds_by_tasks_gap_closed(*np.stack([[same, same], [same, found_once], [same, found_once]])).low)
+
+
 def test_the_gap_closed_over_seeds_by_hand() -> None:
     hardness = np.random.default_rng(6).normal(0, 100, size=(1, 50))
     robust, oracle = hardness + np.zeros((3, 1)), hardness + 10 * np.ones((3, 1))
