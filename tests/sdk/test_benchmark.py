@@ -222,7 +222,10 @@ def test_a_bar_is_a_return_a_share_of_the_ceiling_or_of_the_gap(bar: Bar, line: 
         ({"toy": None}, "a toy or a robot"),
         ({"toy": None, "robot": "servo_arm"}, "the bar of a robot's arm is a gap or a success"),
         ({"algorithms": {"rl2": {"bar": {"success": 0.9}}}}, "the bar of a toy is a return"),
-        ({"switch": {"weakened": {"at": 1.0, "scale": {"gain": 0.5}}}}, "beyond, switch and played_task change a robot"),
+        (
+            {"switch": {"weakened": {"at": 1.0, "scale": {"gain": 0.5}}}},
+            "beyond, switch and played_task change a robot",
+        ),
         ({"algorithms": {"rl2": {"bar": {}}}}, "one of value, share, gap and success"),
         ({"algorithms": {"rl2": {"stesp": 5}}}, "did you mean 'steps'?"),
     ],

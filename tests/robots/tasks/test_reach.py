@@ -87,5 +87,5 @@ def test_the_kuka_s_hidden_arc_is_out_of_the_tool_s_way_at_rest() -> None:
         env.reset(seed=0, options={"params": {"goal_heading": azimuth}, "world": 0})
         still = np.array([0.0, 0.0, 0.0, -0.2, 0.0, 0.1, 0.0], np.float32)  # the default pose
         paid = [env.step(still)[1] for _ in range(20)]
-        assert set(paid) == {-1.0}
+        assert 0.0 <= max(paid) < 1e-3
     env.close()
