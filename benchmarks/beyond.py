@@ -70,7 +70,8 @@ def main() -> None:
     }
     levels = {title: levels_of(beyond) for title, beyond in TASKS.items()}
     draw_courses(IMAGES / "beyond.png", panels, levels)
-    command = f"python -m benchmarks.beyond {' '.join(given.runs)} --rounds {given.rounds} --episodes {given.episodes}"
+    sizes = " ".join(f"--{name} {number}" for name, number in size.items())
+    command = f"python -m benchmarks.beyond {' '.join(given.runs)} {sizes}"
     seeds = list(range(max(map(len, folders.values()))))
     print(write_result("beyond", command, seeds, time.monotonic() - start, rows(panels, levels)))
 

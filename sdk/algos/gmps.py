@@ -27,6 +27,7 @@ are new in each iteration, and Dᵢ holds the visits of that iteration.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
@@ -48,7 +49,6 @@ from sdk.rl.rollout import Carry, Rollout
 from sdk.rl.sac import Sac
 from sdk.rl.shown_rows import Shown, ShownRows
 from sdk.rl.soft import SoftConfig
-from sdk.rl.surrogates import likelihood_ratio
 
 
 class GmpsConfig(MetaConfig):
@@ -184,7 +184,7 @@ class Gmps(MetaLearner):
 
     def inner_objective(self, played: ActionDistribution) -> InnerObjective:
         """Return the ratio to how the batch was played: θ takes many steps on it."""
-        return ratio_to(played)
+        return ratio_to(played.log_prob)
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the experts, or what they teach, on the trials of N worlds."""
@@ -232,7 +232,8 @@ class Gmps(MetaLearner):
     def adapted_on(self, lesson: Lesson, adapted: Tensor) -> Tensor:
         """Return what is adapted `[N, P]` after a lesson, whose actions weigh by how likely they still are."""
         for episodes, before in zip(lesson.support, lesson.log_prob, strict=True):
-            adapted = self.policy.adapted_by(episodes, adapted, _ratio_to(before), self.settings.first_order)
+            objective = ratio_to(_known(before))
+            adapted = self.policy.adapted_by(episodes, adapted, objective, self.settings.first_order)
         return adapted
 
     def _likely(self, shown: Shown, taught: Tensor, adapted: Tensor) -> Tensor:
@@ -275,13 +276,8 @@ class Gmps(MetaLearner):
             self.experts.load_state_dict(state["experts"])
 
 
-def _ratio_to(before: Tensor) -> InnerObjective:
-    """Return the ratio to how likely a lesson's actions were, times advantages."""
-
-    def objective(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
-        return likelihood_ratio(log_prob, before, advantage, episodes.mask)
-
-    return objective
+def _known(log_prob: Tensor) -> Callable[[Tensor], Tensor]:
+    return lambda action: log_prob
 
 
 def with_context(rollout: Rollout) -> Rollout:

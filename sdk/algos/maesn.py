@@ -56,11 +56,7 @@ class MaesnConfig(MetaConfig):
 
     latent: int = Field(default=2, ge=1, description="numbers drawn for an episode")
     inner_lr: float = Field(default=0.5, gt=0, description="length of an inner step for a gradient of norm 1, at first")
-    kl_weight: float = Field(
-        default=0.1,
-        ge=0,
-        description="weight of the adapted latents' divergence from the prior",
-    )
+    kl_weight: float = Field(default=0.1, ge=0, description="weight of the adapted latents' divergence from the prior")
     adapt_weights: bool = Field(default=False, description="the weights adapt, too")
     keep_spread: bool = Field(default=False, description="the actions' spread stays as it began, and is not learned")
 

@@ -47,7 +47,7 @@ class ProMP(MetaLearner):
 
     def inner_objective(self, played: ActionDistribution) -> InnerObjective:
         """Return the ratio to how the batch was played."""
-        return ratio_to(played)
+        return ratio_to(played.log_prob)
 
     def outer_objective(self, trials: Trials, actions: ActionDistribution, states: list[Tensor]) -> Tensor:
         """Return the clipped objective `[N]`, less what the earlier batches' policies moved."""

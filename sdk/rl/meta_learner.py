@@ -55,11 +55,11 @@ def retrace(
     return played, now
 
 
-def ratio_to(played: ActionDistribution) -> InnerObjective:
-    """Return the ratio to how a batch was played, times advantages: right for weights that have moved since, too."""
+def ratio_to(before: Callable[[Tensor], Tensor]) -> InnerObjective:
+    """Return the ratio to how likely actions were when played, times advantages: right for weights moved since, too."""
 
     def objective(log_prob: Tensor, advantage: Tensor, episodes: Episodes) -> Tensor:
-        return likelihood_ratio(log_prob, played.log_prob(episodes.action), advantage, episodes.mask)
+        return likelihood_ratio(log_prob, before(episodes.action), advantage, episodes.mask)
 
     return objective
 

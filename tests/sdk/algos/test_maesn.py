@@ -141,7 +141,7 @@ def _episode_of(batch: Episodes) -> Tensor:
 
 def test_far_latents_cost() -> None:
     def divergence(weight: float) -> float:
-        of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=40, latent=2, inner_lr=5.0)
+        of = learner("maesn", kl_weight=weight, outer="adam", lr=1e-2, outer_steps=20, latent=2, inner_lr=5.0)
         of.update(seen := rollout(of.policy, 40), 0, 0.0)
         _, last = of.trials(seen)
         return float(latent_kl(last).mean())
