@@ -33,7 +33,7 @@ from sdk.train import load_policy
 
 NAME, TUNING = "navigation_updates", "tuning"
 UPDATES = (1, 3, 10)
-LENGTHS, SHARES = (0.03, 0.1, 0.3, 1.0), (1.0, 0.2)
+LENGTHS, SHARES = (0.03, 0.1, 0.3, 1.0), (1.0, 0.4, 0.15)
 """Lengths of a first step for a gradient of norm 1, and shares of it that later steps take."""
 
 TUNING_TASKS = 40

@@ -3,8 +3,8 @@
     for each trial: θᵢ ← θ, memory m ← 0 for each weight
         after each batch of episodes, g the gradient of J(θᵢ; these episodes), r their mean reward:
             m ← GRU(log |g|, sign g, r; m)      for each weight by itself, with shared parameters
-            θᵢ ← θᵢ + α (g + rms(g) · w m)
-    (θ, GRU, w) ← TRPO step on Σᵢ J(θᵢ; the later episodes), through all updates
+            θᵢ ← θᵢ + α (g · exp(2 tanh(v m)) + rms(g) · w m)
+    (θ, GRU, v, w) ← TRPO or Adam step on Σᵢ J(θᵢ; the later episodes), through all updates
 
 | equation                                        | where                                                |
 |-------------------------------------------------|------------------------------------------------------|
@@ -12,11 +12,13 @@
 | log |g| and sign (Andrychowicz 2016, appendix A)| `features`                                           |
 | loss history as an input (Chen et al. 2017; Li and Malik 2017) | `features`                            |
 
-w begins at 0: until it has learned, the rule is SGD with the step size `inner_lr`, which is MAML. A robot carries the
-memories beside the weights.
+v and w begin at 0: until it has learned, the rule is SGD with the step size `inner_lr`, which is MAML. v makes steps
+longer or shorter as rewards rise, w moves weights whatever their gradient's size. A robot carries the memories beside
+the weights.
 
 Deviations: the initial weights are learned with the rule. No derivative passes through what the network reads, only
-through g itself (as in Andrychowicz 2016, which drops that too). Updates are shortened as gradients are elsewhere.
+through g itself (as in Andrychowicz 2016, which drops that too). Gradients are shortened as elsewhere, and an update is
+at most `LONGER` times as long as the longest of them.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from export.manifest import CarryState
+from export.manifest import AdaptationSpec, CarryState
 from sdk.algos.base import Algorithm, Sizes
 from sdk.nn.adapting import AdaptableMlp, AdaptingPolicy, InnerObjective, on_policy
 from sdk.nn.episode_encoder import squeezed
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 SCALE = 7.0
 """Appendix A's p. Gradients below e⁻⁷ are read as they are: rounding alone may decide their logarithm and sign."""
+
+LONGER = 4.0
+"""How much longer than a plain step an update may be: what a robot accepts of it."""
 
 
 class LearnedOptimizerConfig(MetaConfig):
@@ -65,21 +70,22 @@ def features(gradient: Tensor, reward: Tensor) -> Tensor:
 
 
 class LearnedRule(nn.Module):
-    """A gated recurrent unit and its readout, the same for each weight; the readout begins at 0."""
+    """A gated recurrent unit and its readout, the same for each weight; the readouts begin at 0."""
 
     def __init__(self, units: int) -> None:
         super().__init__()
         self.units = units
         self.gates = nn.Linear(3 + units, 2 * units)
         self.new = nn.Linear(3 + units, units)
-        self.readout = nn.Parameter(torch.zeros(units))
+        self.readout = nn.Parameter(torch.zeros(units, 2))
 
-    def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the correction `[N, P]`, in units of the gradient's size, and the next memory `[N, P, H]`."""
+    def forward(self, x: Tensor, memory: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return factors of the gradient `[N, P]`, what is added in units of its size, and the memory `[N, P, H]`."""
         reset, keep = affine(self.gates, torch.cat([x, memory], -1)).sigmoid().chunk(2, -1)
         new = torch.tanh(affine(self.new, torch.cat([x, reset * memory], -1)))
         memory = keep * memory + (1 - keep) * new
-        return memory @ self.readout, memory
+        factor, added = (memory @ self.readout).unbind(-1)
+        return (2 * torch.tanh(factor)).exp(), added, memory
 
 
 class SelfTaughtPolicy(AdaptingPolicy):
@@ -91,6 +97,12 @@ class SelfTaughtPolicy(AdaptingPolicy):
         self.weights = actor.adapted
         self.learned = LearnedRule(settings.units)
         self.carry_spec += (CarryState(name="memory", shape=(self.weights * settings.units,)),)
+
+    @property
+    def adaptation(self) -> AdaptationSpec:
+        """What a robot must know to adapt: an update may be longer than a plain step."""
+        spec = super().adaptation
+        return spec.model_copy(update={"step_norm": LONGER * spec.step_norm})
 
     def blank(self, size: int) -> Tensor:
         """Return no change and no memory, for `size` trials."""
@@ -118,9 +130,10 @@ class SelfTaughtPolicy(AdaptingPolicy):
         if first_order:
             slope = slope.detach()
         x = features(slope, masked_mean(episodes.reward, episodes.mask))
-        correction, memory = self.learned(x, memory.unflatten(-1, (self.weights, self.learned.units)))
+        factor, added, memory = self.learned(x, memory.unflatten(-1, (self.weights, self.learned.units)))
+        slope = shortened(slope, self.rule.max_norm)
         size = (slope.square().mean(-1, keepdim=True) + 1e-12).sqrt().detach()
-        update = shortened(slope + size * correction, self.rule.max_norm)
+        update = shortened(slope * factor + size * added, LONGER * self.rule.max_norm)
         return torch.cat([weights - self.share(weights) * self.step_size * update, memory.flatten(1)], -1)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -45,10 +46,32 @@ def test_it_treats_every_weight_alike() -> None:
     torch.nn.init.normal_(rule.readout)
     slope, order = torch.randn(2, 7), torch.randperm(7)
     reward = torch.tensor([0.3, -2.0])
-    said, memory = rule(features(slope, reward), torch.zeros(2, 7, 3))
-    other, permuted = rule(features(slope[:, order], reward), torch.zeros(2, 7, 3))
-    torch.testing.assert_close(other, said[:, order])
-    torch.testing.assert_close(permuted, memory[:, order])
+    said = rule(features(slope, reward), torch.zeros(2, 7, 3))
+    other = rule(features(slope[:, order], reward), torch.zeros(2, 7, 3))
+    for permuted, straight in zip(other, said, strict=True):
+        torch.testing.assert_close(permuted, straight[:, order])
+
+
+def test_a_rule_may_lengthen_steps_up_to_what_a_robot_accepts() -> None:
+    """A readout that says "as long as may be" lengthens a plain step by e², and a long one to the declared bound."""
+    maml, of = pair()
+    policy, (batch, _) = of.policy, of.cut(rollout(of.policy))
+    plain = maml.policy.adapted_by(batch, maml.policy.blank(8))
+    policy.learned.new.bias.data.fill_(20.0)  # what is new in every memory is 1
+    policy.learned.readout.data[:, 0] = 20.0
+    longer = policy.adapted_by(batch, policy.blank(8))[:, : policy.weights]
+    longest = step_norm(policy)
+    expected = math.e**2 * plain
+    expected = expected * (longest / expected.norm(dim=-1, keepdim=True)).clamp(max=1.0)
+    torch.testing.assert_close(longer, expected, rtol=0.01, atol=1e-6)
+    policy.rule = replace(policy.rule, max_norm=1e-3)
+    shortest = policy.adapted_by(batch, policy.blank(8))[:, : policy.weights].norm(dim=-1)
+    torch.testing.assert_close(shortest, torch.full((8,), step_norm(policy)), rtol=0.02, atol=0)
+
+
+def step_norm(policy: Any) -> float:
+    policy.reward_range.copy_(torch.tensor([0.0, 1.0]))
+    return policy.adaptation.step_norm
 
 
 def test_what_it_reads_is_not_differentiated_and_is_finite_without_a_gradient() -> None:
@@ -85,7 +108,7 @@ def test_what_a_robot_carries_is_what_the_learner_does() -> None:
     (batch, _) = of.cut(seen)
     weights, memory = policy.adapt(tuple(batch)[:5], policy.initial_carry(8))
     assert torch.equal(torch.cat([weights, memory], -1), policy.adapted_by(batch, policy.blank(8)))
-    assert weights.norm(dim=-1).max() <= policy.rule.lr * 0.1 * 1.001
+    assert weights.norm(dim=-1).max() <= step_norm(policy)
     heads = [
         policy.step(batch.obs[0], *[torch.zeros(8, 1)] * 3, carry)[0]
         for carry in ((weights, memory), (weights, -memory))

@@ -50,7 +50,7 @@ def test_modulation_tells_the_sense_where_the_gradient_s_steps_are_too_short_to(
 @pytest.mark.learning
 def test_a_learned_rule_makes_more_of_the_same_gradients() -> None:
     learned, plain = (
-        after_adapting(trained("learned_optimizer", frozen=f, inner_lr=0.1)) for f in ("nothing", "learned")
+        after_adapting(trained("learned_optimizer", f, iterations=40, inner_lr=0.1)) for f in ("nothing", "learned")
     )
     assert learned > -0.01
     assert learned > plain / 2
