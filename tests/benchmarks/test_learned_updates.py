@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import learned_updates
-from benchmarks.learned_updates import TUNING, by_update, compared, plain, tuned
+from benchmarks.learned_updates import SHARES, TUNING, by_update, compared, plain, tuned
 from sdk.config import TrainConfig, resolve_config
 from sdk.engines.local import build_policy, make_worlds
 from sdk.evaluate import HELD_OUT
@@ -54,9 +54,7 @@ def test_the_length_that_is_tuned_is_the_best_there_is(algo: str, monkeypatch: p
     monkeypatch.setattr(learned_updates, "LENGTHS", (0.01, 3.0))
     best = tuned(config, policy, (1, 2), tasks=3)
     for k in (1, 2):
-        means = [
-            by_update(config, plain(policy, a, b), 3, "tuning").mean(0)[k] for a in (0.01, 3.0) for b in (1.0, 0.2)
-        ]
+        means = [by_update(config, plain(policy, a, b), 3, "tuning").mean(0)[k] for a in (0.01, 3.0) for b in SHARES]
         assert by_update(config, best[k], 3, "tuning").mean(0)[k] == max(means)
 
 
