@@ -81,11 +81,14 @@ def test_a_hidden_goal_lies_at_the_world_s_azimuth_and_is_not_shown() -> None:
         assert episode.success(1, robot) is there
 
 
-def test_the_kuka_s_hidden_arc_is_out_of_the_tool_s_way_at_rest() -> None:
+@pytest.mark.parametrize("azimuth", [-1.3, -0.5, 0.7, 1.3])
+def test_the_kuka_s_hidden_goals_pay_nothing_at_rest_and_are_found_by_turning_the_base(azimuth: float) -> None:
     env = RobotEnv("kuka", task="find_on_arc_sparse")
-    for azimuth in (-1.3, 0.0, 1.3):
+    paid = []
+    for turned in (0.0, azimuth):
         env.reset(seed=0, options={"params": {"goal_heading": azimuth}, "world": 0})
-        still = np.array([0.0, 0.0, 0.0, -0.2, 0.0, 0.1, 0.0], np.float32)  # the default pose
-        paid = [env.step(still)[1] for _ in range(20)]
-        assert 0.0 <= max(paid) < 1e-3
+        action = np.array([turned / 1.4, *[0.0] * 6], np.float32)
+        paid.append([env.step(action)[1] for _ in range(90)])
     env.close()
+    assert 0.0 <= max(paid[0]) < 1e-3
+    assert max(paid[1]) == 1.0
