@@ -41,12 +41,12 @@ def rmse(errors: Sequence[np.ndarray]) -> list[float]:
     return np.sqrt(np.mean(np.concatenate(list(errors)) ** 2, axis=0)).tolist()
 
 
-def segment_rows(log: Log, horizon: float) -> np.ndarray:
-    """Return the rows where segments of `horizon` [s] begin: side by side, with a past that any delay may ask for.
+def segment_rows(log: Log, horizon: float, apart: float = 0.0) -> np.ndarray:
+    """Return the rows where segments of `horizon` [s] begin, `apart` [s], with a past that any delay may ask for.
 
     Raises `ConfigError` for a run too short for one.
     """
-    starts = np.arange(log.time[0] + MAX_LAG, log.time[-1] - horizon, horizon)
+    starts = np.arange(log.time[0] + MAX_LAG, log.time[-1] - horizon, horizon + apart)
     if not len(starts):
         raise ConfigError(f"{log.name}: {np.ptp(log.time):.3g} s are too short for a horizon of {horizon:g} s")
     return np.searchsorted(log.time, starts)

@@ -56,8 +56,17 @@ class Information:
 
 
 def fisher(jacobian: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return Σ JᵀC⁻¹J over measurements: `jacobian` `[n, outputs, parameters]`, `covariance` `[outputs, outputs]`."""
-    return np.einsum("nip,ij,njq->pq", jacobian, np.linalg.inv(covariance), jacobian)
+    """Return Σ JᵀC⁻¹J over measurements, of `jacobian` `[n, outputs, parameters]`.
+
+    C is one `covariance` `[outputs, outputs]` for all measurements, or `[n, outputs, outputs]`.
+    """
+    weight = for_each(np.linalg.inv(covariance), len(jacobian))
+    return np.einsum("nip,nij,njq->pq", jacobian, weight, jacobian, optimize=True)
+
+
+def for_each(matrix: np.ndarray, count: int) -> np.ndarray:
+    """Return one matrix for each measurement `[count, outputs, outputs]`, of such or of one for all."""
+    return np.broadcast_to(matrix, (count, *matrix.shape[-2:]))
 
 
 def inform(names: tuple[str, ...], information: np.ndarray) -> Information:

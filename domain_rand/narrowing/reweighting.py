@@ -6,9 +6,9 @@ Rajeswaran, Ghotra, Ravindran, Levine 2017, "EPOpt", https://arxiv.org/abs/1610.
     weight  w_i ∝ Π_k P(τ_k | p_i) · P_P(p_i) / P_S(p_i)     (eq. 4–6)            `weights`
     fit the next distribution to the weighted samples, repeat                     `fitted`
 
-Deviations: weights are tempered so that at least a share of the particles counts in each round, and the last round is
-resampled and jittered with a kernel that leaves mean and covariance unchanged (Liu & West 2001), because plain
-importance sampling ends with a handful of particles.
+Deviations: weights are tempered so that at least a share of the particles counts in each round, too wide rather than
+sure of a handful; the last round is resampled and jittered with a kernel that leaves mean and covariance unchanged
+(Liu & West 2001), because plain importance sampling ends with a handful of particles.
 """
 
 from __future__ import annotations
@@ -22,6 +22,9 @@ from domain_rand.narrowing.prior import Prior
 
 MIN_SHARE = 0.3
 """Share of the particles that must count in a round that is not the last."""
+
+LEAST_SHARE = 0.1
+"""Share that must count in the last round: fewer particles would say that they know what they do not."""
 
 WIDER = 1.2
 """Factor on the spread of the next sampling distribution: too narrow a one would lose the tails."""
@@ -138,6 +141,6 @@ def posterior(
         mean, covariance = fitted(points, normalised(tempered(log_weights)))
         sampling = Gaussian(mean, WIDER**2 * covariance)
         points = sampling.draw(count, rng)
-    chosen = resampled(points, normalised(log_weights), count, rng)
-    width = min(0.5, (share * count) ** (-1 / (points.shape[1] + 4)))
+    chosen = resampled(points, normalised(tempered(log_weights, LEAST_SHARE)), count, rng)
+    width = min(0.5, (max(share, LEAST_SHARE) * count) ** (-1 / (points.shape[1] + 4)))
     return Particles(jittered(chosen, width, rng), share, number)

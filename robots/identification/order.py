@@ -13,8 +13,11 @@ from robots.identification.segments import Run, Segments, cut
 from robots.logbook.errors import LogError
 from robots.logs import Log
 
-POOR, FAR_BETTER = 0.25, 0.5
-"""Share of the motion left unexplained where an order is doubtful, and the share of that which another may leave."""
+GOOD, POOR = 0.02, 0.25
+"""Share of the motion left unexplained up to which an order is beyond doubt, and from which it is doubtful."""
+
+BETTER, FAR_BETTER = 0.5, 0.1
+"""Share of that which another order must leave to be believed instead, of a doubtful one and of a fair one."""
 
 SEGMENTS = 24
 
@@ -22,11 +25,12 @@ SEGMENTS = 24
 def require_order(predictor: Predictor, runs: Sequence[Run], names: Sequence[str], horizon: float) -> None:
     """Raise `LogError` when the robot as its files say foretells the runs far better with two joints exchanged."""
     own = unexplained(predictor, cut(runs, horizon, predictor.dt, SEGMENTS))
-    if own <= POOR:
+    if own <= GOOD:
         return
+    share = BETTER if own > POOR else FAR_BETTER
     for what, exchanged in exchanges(runs, names):
         other = unexplained(predictor, cut(exchanged, horizon, predictor.dt, SEGMENTS))
-        if other < FAR_BETTER * own:
+        if other < share * own:
             found = f"{what} exchanged, {other:.0%} of the motion is left unexplained; as mapped, {own:.0%}"
             raise LogError(runs[0].log.name, f"with {found}", row=0, valid="columns mapped to their own joints")
 

@@ -49,10 +49,10 @@ class Segments:
 
 
 def cut(runs: Sequence[Run], horizon: float, dt: float, most: int | None = None) -> Segments:
-    """Cut runs into segments of `horizon` [s], side by side, none across a gap; at most so many, evenly taken.
+    """Cut runs into segments of `horizon` [s], none across a gap; at most so many, evenly taken.
 
-    `dt` is the physics step; every time compared is a whole number of it and of the first run's period. Raises
-    `LogError` where a run is too short for one.
+    No two share a reading, whose noise would make their errors alike. `dt` is the physics step; every time compared is
+    a whole number of it and of the first run's period. Raises `LogError` where a run is too short for one.
     """
     runs = [replace(run, log=thawed(run.log)) for run in runs]
     period = max(1, round(float(np.median(np.diff(runs[0].log.time))) / dt))
@@ -72,7 +72,7 @@ def cut(runs: Sequence[Run], horizon: float, dt: float, most: int | None = None)
 
 def _whole(log: Log, horizon: float) -> np.ndarray:
     """Rows where segments begin that have a row every now and then to their end."""
-    rows = segment_rows(log, horizon)
+    rows = segment_rows(log, horizon, apart=2 * float(np.median(np.diff(log.time))))
     gaps = log.time[gap_rows(log)]
     begins = log.time[rows][:, None]
     whole = rows[~((gaps >= begins - 1e-9) & (gaps < begins + horizon)).any(1)]

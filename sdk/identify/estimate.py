@@ -1,4 +1,7 @@
-"""The point that explains the segments best: CMA-ES over the prior's cube, then a few Gauss–Newton steps."""
+"""The point that explains the segments best: CMA-ES over the prior's cube, then a few Gauss–Newton steps.
+
+Covariances of errors are one for each segment, `[n, outputs, outputs]`, or one for all, `[outputs, outputs]`.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from domain_rand.narrowing.information import Information, fisher, inform, jacobian
+from domain_rand.narrowing.information import Information, fisher, for_each, inform, jacobian
 from domain_rand.schema import ConfigError
+from sdk.identify.starts import own, unexplained
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """From points `[m, parameters]` to outputs `[m, n, outputs]`."""
@@ -28,12 +32,23 @@ class Slopes(NamedTuple):
     slopes: np.ndarray
 
 
+class Readings(NamedTuple):
+    """What noise of first readings does to outputs `[n, outputs, readings]`, and outputs' own variances `[outputs]`."""
+
+    effects: np.ndarray
+    floor: np.ndarray
+
+
 class Estimate(NamedTuple):
-    """The best point, the slopes there, the covariance of what it leaves, and what that says of each parameter."""
+    """The best point, the slopes there, the covariances of what it leaves, and what that says of each parameter.
+
+    `unexplained` `[outputs, outputs]` is the part that first readings do not explain, the same in all segments.
+    """
 
     point: np.ndarray
     slopes: Slopes
     covariance: np.ndarray
+    unexplained: np.ndarray
     information: Information
     fisher: np.ndarray
 
@@ -67,14 +82,32 @@ def misfit(errors: np.ndarray) -> list[float]:
     return (0.5 * count * np.log((errors**2).mean(1) + FLOOR**2).sum(-1)).tolist()
 
 
-def covariance_of(errors: np.ndarray) -> np.ndarray:
-    """Return the second moments `[outputs, outputs]` of errors `[n, outputs]`; of few segments the diagonal alone."""
-    moments = errors.T @ errors / len(errors) + FLOOR**2 * np.eye(errors.shape[1])
+def covariance_of(errors: np.ndarray, fitted: int = 0) -> np.ndarray:
+    """Return the second moments `[outputs, outputs]` of errors `[n, outputs]`; of few segments the diagonal alone.
+
+    A fit of so many parameters has made the errors smaller than they are.
+    """
+    left = max(len(errors) - fitted / errors.shape[1], 1.0)
+    moments = errors.T @ errors / left + FLOOR**2 * np.eye(errors.shape[1])
     return moments if len(errors) >= SAMPLES_PER_OUTPUT * errors.shape[1] else np.diag(np.diagonal(moments))
 
 
+def covariances(errors: np.ndarray, readings: Readings | None, fitted: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return the covariance of each segment's errors, and the part of it that first readings do not explain."""
+    moments = covariance_of(errors, fitted)
+    if readings is None:
+        return moments, moments
+    rest = unexplained(moments, readings.effects, readings.floor)
+    return rest + own(readings.effects), rest
+
+
 def sensitivity(
-    predict: Predict, target: np.ndarray, point: np.ndarray, names: tuple[str, ...], step: float
+    predict: Predict,
+    target: np.ndarray,
+    point: np.ndarray,
+    names: tuple[str, ...],
+    step: float,
+    readings: Readings | None = None,
 ) -> Estimate:
     """Return what segments tell at a point, before any fit.
 
@@ -83,16 +116,25 @@ def sensitivity(
     slopes = Slopes(*jacobian(predict, point, step))
     error = slopes.at - target
     move = _linear_step(slopes.slopes, error, covariance_of(error))
-    left = covariance_of(error + slopes.slopes @ move)
-    information = fisher(slopes.slopes, left)
-    return Estimate(point, slopes, left, inform(names, information), information)
+    return _estimate(point, slopes, error + slopes.slopes @ move, names, readings)
 
 
 def polish(
-    predict: Predict, target: np.ndarray, start: np.ndarray, names: tuple[str, ...], step: float, times: int = POLISH
+    predict: Predict,
+    target: np.ndarray,
+    start: np.ndarray,
+    names: tuple[str, ...],
+    step: float,
+    times: int = POLISH,
+    readings: Readings | None = None,
 ) -> Estimate:
     """Return the estimate after Gauss–Newton steps from a start, each halved until it helps; ends where none does."""
-    now = _at(predict, target, start, names, step)
+
+    def at(point: np.ndarray) -> Estimate:
+        slopes = Slopes(*jacobian(predict, point, step))
+        return _estimate(point, slopes, slopes.at - target, names, readings)
+
+    now = at(start)
     for _ in range(times):
         weight = np.linalg.inv(now.covariance)
         best = _cost(now.slopes.at - target, weight)
@@ -101,30 +143,31 @@ def polish(
         costs = [_cost(outputs - target, weight) for outputs in predict(tries)]
         if min(costs) > best - 1e-2:
             return now
-        now = _at(predict, target, tries[int(np.argmin(costs))], names, step)
+        now = at(tries[int(np.argmin(costs))])
     return now
 
 
-def _at(predict: Predict, target: np.ndarray, point: np.ndarray, names: tuple[str, ...], step: float) -> Estimate:
-    slopes = Slopes(*jacobian(predict, point, step))
-    covariance = covariance_of(slopes.at - target)
+def _estimate(
+    point: np.ndarray, slopes: Slopes, errors: np.ndarray, names: tuple[str, ...], readings: Readings | None
+) -> Estimate:
+    covariance, rest = covariances(errors, readings, len(point))
     information = fisher(slopes.slopes, covariance)
-    return Estimate(point, slopes, covariance, inform(names, information), information)
+    return Estimate(point, slopes, covariance, rest, inform(names, information), information)
 
 
 def _linear_step(slopes: np.ndarray, error: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return the least-squares step; along what nothing tells about, none."""
-    pull = np.einsum("nip,ij,nj->p", slopes, np.linalg.inv(covariance), error)
+    pull = np.einsum("nip,nij,nj->p", slopes, for_each(np.linalg.inv(covariance), len(error)), error)
     held = fisher(slopes, covariance)
     return -np.linalg.solve(held + np.eye(len(held)), pull)
 
 
 def _cost(error: np.ndarray, weight: np.ndarray) -> float:
-    return float(0.5 * np.einsum("ni,ij,nj->", error, weight, error))
+    return float(0.5 * np.einsum("ni,nij,nj->", error, for_each(weight, len(error)), error))
 
 
 def log_likelihood(outputs: np.ndarray, target: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     """Return the Gaussian log likelihood `[m]` of outputs `[m, n, outputs]`, up to a constant."""
-    weight = np.linalg.inv(covariance)
+    weight = for_each(np.linalg.inv(covariance), len(target))
     error = outputs - target
-    return -0.5 * np.einsum("mni,ij,mnj->m", error, weight, error)
+    return -0.5 * np.einsum("mni,nij,mnj->m", error, weight, error, optimize=True)

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from domain_rand.narrowing.information import for_each
 from domain_rand.narrowing.prior import UNIFORM_SD, Prior
 from domain_rand.narrowing.reweighting import normalised, resampled
 from domain_rand.schema import ConfigError
@@ -44,7 +45,8 @@ def neural(predict: Predict, target: np.ndarray, prior: Prior, estimate: Estimat
     low, high = box(estimate)
     points = low + (high - low) * rng.uniform(size=(settings.simulations, len(low)))
     outputs = np.repeat(predict(points), NOISES, axis=0)
-    noise = rng.standard_normal(outputs.shape) @ np.linalg.cholesky(estimate.covariance).T
+    factor = for_each(np.linalg.cholesky(estimate.covariance), len(target))
+    noise = np.einsum("nij,mnj->mni", factor, rng.standard_normal(outputs.shape))
     seen = compressed(outputs + noise, estimate)
     flow = learnt(np.repeat(points, NOISES, axis=0), seen, (low, high), settings.seed)
     found = sampled(flow, compressed(target[None], estimate)[0], 4 * settings.particles, settings.seed)
@@ -72,7 +74,8 @@ def compressed(outputs: np.ndarray, estimate: Estimate) -> np.ndarray:
 
     F, J, C and x₀ are the estimate's information, slopes, covariance and outputs; Λ is the prior's precision.
     """
-    weighted = np.einsum("nip,ij->njp", estimate.slopes.slopes, np.linalg.inv(estimate.covariance))
+    slopes = estimate.slopes.slopes
+    weighted = np.einsum("nip,nij->njp", slopes, for_each(np.linalg.inv(estimate.covariance), len(slopes)))
     pull = np.einsum("njp,mnj->mp", weighted, outputs - estimate.slopes.at)
     return np.linalg.solve(estimate.fisher + np.eye(len(estimate.point)) / UNIFORM_SD**2, pull.T).T
 

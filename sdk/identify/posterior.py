@@ -60,7 +60,7 @@ def likeliest(target: np.ndarray, estimate: Estimate, settings: Settings) -> Pos
         place = (np.concatenate([estimate.point, start[k:]]) - low) / (high - low)
         return low + minimise(scaled, place, 0.0, 1.0, DROPO_EVALUATIONS, settings.seed) * (high - low)
 
-    epsilon = settings.epsilon or float(np.median(np.diagonal(estimate.covariance)))
+    epsilon = settings.epsilon or float(np.median(np.diagonal(estimate.covariance, axis1=-2, axis2=-1)))
     cube = np.zeros(k), np.ones(k)
     found = dropo.fit(simulate, target, cube, epsilon, search, rng)
     warning = f"epsilon = {epsilon:.2g} rad² is too small: the spread reaches the prior's range; raise it"

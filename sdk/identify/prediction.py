@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from domain_rand.narrowing.information import for_each
 from robots.identification.segments import Segments
 
 BAND = (0.05, 0.95)
@@ -33,9 +34,12 @@ class Forecast(NamedTuple):
 
 
 def forecast(outputs: np.ndarray, covariance: np.ndarray, segments: Segments, rng: np.random.Generator) -> Forecast:
-    """Return the forecast of worlds whose outputs are `[worlds, n, outputs]`, with errors of this covariance."""
-    factor = np.linalg.cholesky(covariance)
-    noise = rng.standard_normal((DRAWS, *outputs.shape)) @ factor.T
+    """Return the forecast of worlds whose outputs are `[worlds, n, outputs]`.
+
+    `covariance` of their errors is one for each segment, or one for all.
+    """
+    factor = for_each(np.linalg.cholesky(covariance), outputs.shape[1])
+    noise = np.einsum("nij,dwnj->dwni", factor, rng.standard_normal((DRAWS, *outputs.shape)))
     low, high = np.quantile((outputs + noise).reshape(-1, *outputs.shape[1:]), BAND, axis=0)
     return Forecast(segments, outputs.mean(0), low, high)
 

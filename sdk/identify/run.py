@@ -20,12 +20,13 @@ from robots.identification.segments import Run, Segments, cut
 from robots.identification.simulations import Model, Simulations
 from robots.logbook.checks import machine_of, require_sound
 from robots.spec import RobotSpec
-from sdk.identify.estimate import Estimate, minimise, misfit, polish, sensitivity
+from sdk.identify.estimate import Estimate, Readings, minimise, misfit, polish, sensitivity
 from sdk.identify.neural import neural, require_sbi
 from sdk.identify.posterior import Posterior, likeliest, reweighted, stepped
 from sdk.identify.prediction import Forecast, forecast, summary
 from sdk.identify.settings import Settings
 from sdk.identify.stages import JUDGES, Report, Stages, plan
+from sdk.identify.starts import own, reading_noise, start_effects
 
 
 def _silent(what: str, done: int, most: int) -> None:
@@ -71,7 +72,7 @@ def assess(task: Task, settings: Settings, report: Report = _silent) -> Informat
     """
     bound, _ = _prepared(task, settings)
     names, _ = _chosen(bound, task)
-    count = Stages(plan(settings, len(names)), report).count
+    count = Stages(plan(settings, len(names), len(task.spec.joint_names)), report).count
     simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, count)
     try:
         train = cut(task.train, settings.horizon, _dt(task), settings.segments)
@@ -91,7 +92,7 @@ def identify(task: Task, settings: Settings, report: Report = _silent) -> Identi
         require_sbi()
     bound, warnings = _prepared(task, settings)
     names, left_out = _chosen(bound, task)
-    stages = Stages(plan(settings, len(names)), report)
+    stages = Stages(plan(settings, len(names), len(task.spec.joint_names)), report)
     simulations = Simulations(Model(task.spec, bound), Prior(bound, names), settings.jobs, stages.count)
     try:
         train = cut(task.train, settings.horizon, _dt(task), settings.segments)
@@ -107,7 +108,7 @@ def identify(task: Task, settings: Settings, report: Report = _silent) -> Identi
         stages.begin("posterior")
         found = _posterior(simulations, train, estimate, settings)
         stages.begin("validation")
-        judged, nominal = _judged(simulations, task, found.points, estimate, settings)
+        judged, nominal = _judged(simulations, task, found.points, estimate, reading_noise(train), settings)
     finally:
         simulations.close()
     facts = _facts(prior, estimate, found)
@@ -153,7 +154,15 @@ def _before(simulations: Simulations, train: Segments, settings: Settings) -> Es
     """What the segments tell in the middle of the prior."""
     names = simulations.prior.names
     middle = np.full(len(names), 0.5)
-    return sensitivity(lambda points: simulations(points, train), train.target, middle, names, settings.step)
+    readings = _readings(simulations, train, middle, reading_noise(train))
+    return sensitivity(lambda points: simulations(points, train), train.target, middle, names, settings.step, readings)
+
+
+def _readings(simulations: Simulations, segments: Segments, point: np.ndarray, noise: np.ndarray) -> Readings:
+    """What noise of the first readings does to the segments in one world, and that of what they are compared with."""
+    effects = start_effects(lambda moved: simulations(point[None], moved)[0], segments, noise)
+    joints = segments.began.shape[1]
+    return Readings(effects, np.tile(noise[:joints] ** 2, len(segments.after)))
 
 
 def _estimated(simulations: Simulations, train: Segments, before: Estimate, settings: Settings) -> Estimate:
@@ -164,7 +173,8 @@ def _estimated(simulations: Simulations, train: Segments, before: Estimate, sett
         return misfit(simulations(points, train) - target)
 
     best = minimise(objective, start, 0.0, 1.0, settings.evaluations, settings.seed)
-    return polish(lambda points: simulations(points, train), target, best, names, settings.step)
+    readings = _readings(simulations, train, best, reading_noise(train))
+    return polish(lambda points: simulations(points, train), target, best, names, settings.step, readings=readings)
 
 
 def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, settings: Settings) -> Posterior:
@@ -183,13 +193,19 @@ def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, se
 
 
 def _judged(
-    simulations: Simulations, task: Task, points: np.ndarray, estimate: Estimate, settings: Settings
+    simulations: Simulations,
+    task: Task,
+    points: np.ndarray,
+    estimate: Estimate,
+    noise: np.ndarray,
+    settings: Settings,
 ) -> tuple[Forecast, np.ndarray]:
     """Foretell the validation runs with worlds of the posterior, and with the robot as its files say."""
     rng = np.random.default_rng(settings.seed)
     segments = cut(task.validation, settings.horizon, _dt(task), 4 * settings.segments)
     chosen = points[rng.permutation(len(points))[:JUDGES]]
-    judged = forecast(simulations(chosen, segments), estimate.covariance, segments, rng)
+    covariance = estimate.unexplained + own(_readings(simulations, segments, estimate.point, noise).effects)
+    judged = forecast(simulations(chosen, segments), covariance, segments, rng)
     predictor = Predictor(task.spec, task.randomization)
     try:
         return judged, predictor({}, segments)

@@ -17,15 +17,15 @@ MOST_AT_ONCE = 16
 """Points that CMA-ES may still ask for when its budget ends."""
 
 
-def plan(settings: Settings, parameters: int) -> dict[str, int]:
+def plan(settings: Settings, parameters: int, joints: int) -> dict[str, int]:
     """Return each stage and the simulations that it takes at most, in order."""
-    slopes = 1 + 2 * parameters
+    slopes, starts = 1 + 2 * parameters, 4 * joints
     posterior = {"reweight": settings.particles * settings.rounds, "npe": settings.simulations}
     return {
-        "what the logs can tell": slopes,
-        "estimate": settings.evaluations + MOST_AT_ONCE + POLISH * (slopes + 4) + slopes,
+        "what the logs can tell": slopes + starts,
+        "estimate": settings.evaluations + MOST_AT_ONCE + POLISH * (slopes + 4) + slopes + starts,
         "posterior": posterior.get(settings.method, 0),
-        "validation": JUDGES,
+        "validation": JUDGES + starts,
     }
 
 

@@ -84,6 +84,15 @@ def test_a_ridge_keeps_its_correlation() -> None:
     assert found.points.std(0).min() > 0.7 * UNIFORM_SD
 
 
+def test_a_handful_of_particles_that_count_is_not_taken_for_certainty() -> None:
+    """One round cannot find a peak a thousandth wide: what is returned stays wide, and says how little counted."""
+    found = posterior(
+        lambda points: -0.5 * ((points[:, 0] - 0.5) / 1e-4) ** 2, PRIOR, np.random.default_rng(0), count=100, rounds=1
+    )
+    assert found.effective < 0.02
+    assert found.points.std() > 0.01
+
+
 def test_weights_are_tempered_to_the_share_asked_for() -> None:
     weights = -(np.linspace(0, 30, 100) ** 2)
     assert effective_share(weights) < 0.05

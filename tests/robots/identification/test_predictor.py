@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from domain_rand.schema import ConfigError
-from robots.identification.order import exchanges, require_order, unexplained
+from robots.identification.order import GOOD, POOR, exchanges, require_order, unexplained
 from robots.identification.predictor import Predictor, identifiable
 from robots.identification.segments import Run, cut
 from robots.identification.truth import Drive, Sensors, simulated_log
 from robots.logbook.errors import LogError
 from robots.logs import Log
-from robots.replay_log import predict
+from robots.replay_log import predict, segment_rows
 from robots.spec import load_robot
 
 ARM, ARM_WORLDS = load_robot("servo_arm")
@@ -97,7 +97,7 @@ def test_encoder_offsets_are_felt_by_gravity_alone() -> None:
 
 def test_it_agrees_with_the_replay_of_logs(chain: Predictor) -> None:
     log = simulated_log(CHAIN, CHAIN_WORLDS, {}, 3.0, Sensors(1e-3, 0.05), Drive(0.05, 0.05))
-    segments = cut([Run(log)], 0.25, chain.dt)
+    segments = replace(cut([Run(log)], 0.25, chain.dt), rows=(segment_rows(log, 0.25),))
     foretold = chain({"motor_delay": 0.016}, segments)[:, -2:]
     chain.robot.write("joint", "shoulder", "delay", 0.015)
     chain.robot.write("joint", "elbow", "delay", 0.015)
@@ -117,8 +117,9 @@ def test_exchanged_joints_are_caught(chain: Predictor) -> None:
     names = CHAIN.joint_names
     require_order(chain, [Run(log)], names, 0.25)
     (_, whole), (_, commands) = exchanges([Run(log)], names)
+    fair, poor = (unexplained(chain, cut(runs, 0.25, chain.dt)) for runs in (whole, commands))
+    assert GOOD < fair < POOR < poor
     for runs, what in ((whole, "shoulder and elbow exchanged"), (commands, "the commands of shoulder and elbow")):
-        assert unexplained(chain, cut(runs, 0.25, chain.dt)) > 0.25
         with pytest.raises(LogError, match=what):
             require_order(chain, runs, names, 0.25)
 

@@ -24,6 +24,15 @@ def test_segments_hold_the_measured_start_and_what_came_of_it() -> None:
     assert found.stillness[0].tolist() == [*found.began[0]] * 3
 
 
+def test_no_reading_is_part_of_two_segments() -> None:
+    """A segment's end is read between its two neighbouring rows; the next one begins behind them."""
+    log = sine_log(4.0)
+    found = cut([Run(log)], 0.3, DT)
+    ends = log.time[found.rows[0]] + found.after[-1]
+    assert (log.time[found.rows[0][1:]] > ends[:-1] + 0.99 * DT).all()
+    assert len(found.rows[0]) == int((4.0 - 0.1 - 0.3) / (0.3 + 2 * DT)) + 1
+
+
 def test_a_budget_is_spread_over_all_runs() -> None:
     found = cut([Run(sine_log(4.0)), Run(sine_log(6.0))], 0.3, DT, most=10)
     assert [len(rows) for rows in found.rows] == [4, 6]

@@ -22,8 +22,8 @@ def test_a_stage_that_needs_more_than_planned_is_not_past_its_end() -> None:
 
 
 def test_the_plan_counts_what_the_method_simulates() -> None:
-    exact = plan(Settings(particles=50, rounds=3), 4)
-    assert exact["what the logs can tell"] == 9
-    assert (exact["posterior"], exact["validation"]) == (150, JUDGES)
-    assert plan(Settings(method="simopt"), 4)["posterior"] == 0
-    assert plan(Settings(method="npe", simulations=300), 4)["posterior"] == 300
+    exact = plan(Settings(particles=50, rounds=3), 4, 2)
+    assert exact["what the logs can tell"] == 9 + 8
+    assert (exact["posterior"], exact["validation"]) == (150, JUDGES + 8)
+    assert plan(Settings(method="simopt"), 4, 2)["posterior"] == 0
+    assert plan(Settings(method="npe", simulations=300), 4, 2)["posterior"] == 300
