@@ -5,7 +5,7 @@ Tzeng et al. 2015, "Simultaneous deep transfer across domains and tasks", https:
 
     a discriminator D reads features f and says where they come from          `domain_loss`
     reversal: D minimises its loss; f receives −λ times the gradient          `reverse`
-    confusion: D minimises its loss; f minimises λ · H(½, D(f)), D held       `confusion_loss`
+    confusion: D minimises its loss; f minimises λ · H(½, D(f)), D held       `confusion_loss`, of `standardised` f
     λ grows from 0 with the progress p: λ · (2 / (1 + exp(−10 p)) − 1)        `grown`
     judge: a classifier trained afresh on features that D never kept          `probe_accuracy`
 
@@ -65,6 +65,11 @@ def confusion_loss(source: Tensor, target: Tensor) -> Tensor:
     return 0.5 * (domain_loss(source, target) + domain_loss(target, source))
 
 
+def standardised(features: Tensor) -> Tensor:
+    """Return features `[n, features]` with mean 0 and standard deviation 1 over the batch."""
+    return (features - features.mean(0)) / (features.std(0) + 1e-3)
+
+
 class Adversary(nn.Module):
     """A discriminator of domains, and what its features pay for being told apart."""
 
@@ -78,6 +83,7 @@ class Adversary(nn.Module):
         both = torch.cat([source, target])
         if self.kind == "reversal":
             return domain_loss(*self._logits(self.network(reverse(both, scale)), len(source)))
+        both = standardised(both)  # else the features confuse best by shrinking to nothing
         told = domain_loss(*self._logits(self.network(both.detach()), len(source)))
         held = {name: parameter.detach() for name, parameter in self.network.named_parameters()}
         return told + scale * confusion_loss(*self._logits(functional_call(self.network, held, both), len(source)))

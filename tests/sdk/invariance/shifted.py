@@ -27,8 +27,12 @@ def rows(count: int, target: bool, generator: torch.Generator) -> tuple[Tensor, 
     return torch.stack([sign, nuisance], -1) + noise, label
 
 
-def trained(adversary: Adversary | None, largest: float, seed: int, steps: int = STEPS) -> tuple[nn.Module, nn.Module]:
+def trained(
+    adversary: Adversary | None, largest: float, seed: int, steps: int = STEPS, lr: float = 1e-2
+) -> tuple[nn.Module, nn.Module]:
     """Encoder and classifier trained on labels of the source, and the target's observations without labels.
+
+    `lr` is the discriminator's step size.
 
     One feature: beside a second one that the classifier does without, the domain could be told from that.
     """
@@ -36,7 +40,7 @@ def trained(adversary: Adversary | None, largest: float, seed: int, steps: int =
     encoder, classifier = mlp([2, 16, 1]), mlp([1, 1])
     optimizers = [torch.optim.Adam([*encoder.parameters(), *classifier.parameters()], 2e-3)]
     if adversary is not None:
-        optimizers.append(torch.optim.Adam(adversary.parameters(), 1e-2))
+        optimizers.append(torch.optim.Adam(adversary.parameters(), lr))
     generator = torch.Generator().manual_seed(seed)
     for step in range(steps):
         (here, label), (there, _) = (rows(BATCH, target, generator) for target in (False, True))

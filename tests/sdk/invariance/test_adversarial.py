@@ -17,6 +17,7 @@ from sdk.invariance.adversarial import (
     linear_r2,
     probe_accuracy,
     reverse,
+    standardised,
 )
 from sdk.nn.layers import mlp
 from tests.sdk.invariance.shifted import BAYES, CAUSAL, SOURCE_ONLY, accuracy, context_r2, rows, trained
@@ -64,7 +65,7 @@ def test_an_adversary_of_no_weight_is_none(kind: Kind) -> None:
     adversary = Adversary(1, kind=kind)
     plain, with_it = encoder_gradients(None, 0.0), encoder_gradients(adversary, 0.0)
     assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(plain, with_it, strict=True))
-    moved = encoder_gradients(adversary, 1.0)
+    moved = encoder_gradients(adversary, 100.0)  # an untrained discriminator is nearly confused as it is
     assert not all(torch.allclose(a, b, atol=1e-3) for a, b in zip(plain, moved, strict=True))
 
 
@@ -72,9 +73,8 @@ def test_confusion_trains_the_discriminator_by_its_own_loss_alone() -> None:
     torch.manual_seed(0)
     adversary = Adversary(2, kind="confusion")
     source, target = torch.randn(8, 2), torch.randn(8, 2)
-    own = torch.autograd.grad(
-        domain_loss(*(adversary.network(x).squeeze(-1) for x in (source, target))), list(adversary.parameters())
-    )
+    logits = adversary.network(standardised(torch.cat([source, target]))).squeeze(-1)
+    own = torch.autograd.grad(domain_loss(logits[:8], logits[8:]), list(adversary.parameters()))
     found = torch.autograd.grad(adversary.loss(source, target, 5.0), list(adversary.parameters()))
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(own, found, strict=True))
 
@@ -106,7 +106,7 @@ def test_without_an_adversary_the_nuisance_is_believed_and_fails_in_the_target()
     encoder, classifier = trained(None, 0.0, seed=0)
     assert accuracy(encoder, classifier, target=False) == pytest.approx(BAYES, abs=0.01)
     assert accuracy(encoder, classifier, target=True) == pytest.approx(SOURCE_ONLY, abs=0.03)
-    assert told(encoder) > 0.75
+    assert told(encoder) > 0.7
 
 
 @pytest.mark.learning
@@ -116,6 +116,24 @@ def test_reversal_leaves_the_causal_part_alone_visible(seed: int) -> None:
     encoder, classifier = trained(Adversary(1, (32, 32)), 3.0, seed)
     assert 0.80 <= accuracy(encoder, classifier, target=True) <= CAUSAL + 0.01
     assert told(encoder) <= 0.60
+
+
+@pytest.mark.learning
+@pytest.mark.parametrize("seed", [0, 1])
+def test_confusion_hides_most_of_the_nuisance_and_does_not_collapse(seed: int) -> None:
+    torch.manual_seed(seed + 10)
+    encoder, classifier = trained(Adversary(1, (32, 32), kind="confusion"), 2.0, seed, lr=3e-3)
+    assert accuracy(encoder, classifier, target=False) > 0.87
+    assert accuracy(encoder, classifier, target=True) > SOURCE_ONLY + 0.2
+    assert told(encoder) <= 0.62
+
+
+def test_features_that_shrink_are_no_better_hidden_from_confusion() -> None:
+    torch.manual_seed(0)
+    adversary = Adversary(2, kind="confusion")
+    source, target = torch.randn(64, 2), torch.randn(64, 2) + 1.0
+    small = adversary.loss(0.1 * source, 0.1 * target, 1.0)
+    torch.testing.assert_close(small, adversary.loss(source, target, 1.0), rtol=0.02, atol=0)
 
 
 @pytest.mark.learning
