@@ -46,7 +46,10 @@ def spread(estimate: Estimate) -> np.ndarray:
 
 
 def likeliest(target: np.ndarray, estimate: Estimate, settings: Settings) -> Posterior:
-    """DROPO's mean and spread, on the first-order model of the simulator at the estimate."""
+    """DROPO's mean and spread, on the first-order model of the simulator at the estimate.
+
+    The particles are spread by what the segments leave open of the mean as well: of one machine, that is nearly all.
+    """
     slopes, k = estimate.slopes, len(estimate.point)
     rng = np.random.default_rng(settings.seed)
 
@@ -64,16 +67,25 @@ def likeliest(target: np.ndarray, estimate: Estimate, settings: Settings) -> Pos
     cube = np.zeros(k), np.ones(k)
     found = dropo.fit(simulate, target, cube, epsilon, search, rng)
     warning = f"epsilon = {epsilon:.2g} rad² is too small: the spread reaches the prior's range; raise it"
-    points = reflected(found.mean + found.sd * rng.standard_normal((settings.particles, k)))
+    points = normals(found.mean, np.diag(found.sd**2) + spread(estimate), settings.particles, rng)
     facts = {"epsilon": epsilon, "log_likelihood": found.log_likelihood}
     return Posterior(points, facts, (warning,) if found.too_small else ())
 
 
 def stepped(estimate: Estimate, settings: Settings) -> Posterior:
-    """SimOpt's step from the prior towards the estimate, no further than the KL bound."""
+    """SimOpt's step from the prior towards the estimate, no further than the KL bound, nor than the segments can tell.
+
+    Their likelihood is the step of temperature 1; colder ones end in a point.
+    """
     k = len(estimate.point)
     prior = np.full(k, 0.5), np.eye(k) * UNIFORM_SD**2
-    mean, covariance = simopt.step(*prior, estimate.point, estimate.fisher, settings.kl)
+    told = simopt.kl_gaussians(*simopt.tilted(*prior, estimate.point, estimate.fisher, 1.0), *prior)
+    mean, covariance = simopt.step(*prior, estimate.point, estimate.fisher, min(settings.kl, told))
     rng = np.random.default_rng(settings.seed)
-    points = Gaussian(np.clip(mean, 0.0, 1.0), covariance).draw(settings.particles, rng)
+    points = normals(np.clip(mean, 0.0, 1.0), covariance, settings.particles, rng)
     return Posterior(points, {"kl": simopt.kl_gaussians(mean, covariance, *prior)})
+
+
+def normals(mean: np.ndarray, covariance: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return normal points `[count, parameters]`, those beyond a face of the cube folded back inside."""
+    return reflected(mean + rng.standard_normal((count, len(mean))) @ np.linalg.cholesky(covariance).T)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,7 @@ from sdk.identify.estimate import (
     polish,
     sensitivity,
 )
-from sdk.identify.posterior import likeliest, reweighted, spread, stepped
+from sdk.identify.posterior import Posterior, likeliest, reweighted, spread, stepped
 from sdk.identify.settings import Settings
 from tests.domain_rand.narrowing.linear_world import uniform_prior
 
@@ -72,11 +74,19 @@ def test_cma_finds_the_minimum_within_bounds_in_one_dimension_and_in_two() -> No
     )
 
 
-def test_intervals_of_the_reweighted_posterior_cover_at_their_rate() -> None:
+POSTERIORS: dict[str, Callable[[np.ndarray, int], Posterior]] = {
+    "reweight": lambda target, seed: reweighted(predict, target, PRIOR, at(target), Settings(particles=100, seed=seed)),
+    "simopt": lambda target, seed: stepped(at(target), Settings(method="simopt", kl=50.0, particles=200, seed=seed)),
+    "dropo": lambda target, seed: likeliest(target, at(target), Settings(method="dropo", particles=200, seed=seed)),
+}
+
+
+@pytest.mark.parametrize(("method", "seeds"), [("reweight", 100), ("simopt", 100), ("dropo", 40)])
+def test_intervals_of_one_machine_cover_at_their_rate(method: str, seeds: int) -> None:
+    pytest.importorskip("cma")
     hits = []
-    for seed in range(100):
-        target = data(seed)
-        found = reweighted(predict, target, PRIOR, at(target), Settings(particles=100, seed=seed))
+    for seed in range(seeds):
+        found = POSTERIORS[method](data(seed), seed)
         assert not found.warnings
         low, high = np.quantile(found.points, [0.05, 0.95], axis=0)
         hits.append((low <= TRUTH) & (high >= TRUTH))
@@ -105,6 +115,8 @@ def test_simopt_goes_as_far_as_its_bound() -> None:
     assert np.abs(far.points.mean(0) - estimate.point).max() < 0.1
     assert far.points.min() >= 0
     assert far.points.max() <= 1
+    all_that_is_told = stepped(estimate, Settings(method="simopt", kl=50.0, particles=1000))
+    assert all_that_is_told.points.std(0) == pytest.approx(np.sqrt(np.diagonal(spread(estimate))), rel=0.1)
     assert kl_gaussians(np.zeros(2), np.eye(2), np.zeros(2), np.eye(2)) == pytest.approx(0.0)
 
 
