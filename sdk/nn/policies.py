@@ -33,7 +33,7 @@ class MlpPolicy(nn.Module):
         extra = sizes.context if oracle else 0
         self.oracle = oracle
         self.normalizer = Normalizer(sizes.obs)
-        self.actor = mlp([sizes.obs + extra, *config.hidden, sizes.action], config.head_gain)
+        self.actor: nn.Module = mlp([sizes.obs + extra, *config.hidden, sizes.action], config.head_gain)
         self.critic = mlp([sizes.obs + sizes.context, *config.hidden, 1])
         self.log_std = spread(sizes.action, sizes.log_std(config))
 

@@ -163,6 +163,10 @@ class Ppo:
         self.policy.normalizer.update(rollout.obs)  # type: ignore[union-attr, operator]
         return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
+    def beside(self, batch: Batch) -> Tensor | float:
+        """Return what is descended beside PPO's own loss: nothing."""
+        return 0.0
+
     def state_dict(self) -> dict[str, Any]:
         """Return the optimiser's state."""
         return {"optimizer": self.optimizer.state_dict()}
@@ -179,7 +183,7 @@ class Ppo:
         policy_loss = ppo_clip_loss(log_prob, old.log_prob, batch.advantage, config.clip)
         value_loss = clipped_value_loss(value, batch.value, batch.target, config.clip)
         entropy = actions.entropy().mean()
-        loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy
+        loss = policy_loss + config.value_weight * value_loss - entropy_weight * entropy + self.beside(batch)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         grad_norm = nn.utils.clip_grad_norm_(self.policy.parameters(), config.max_grad_norm)
