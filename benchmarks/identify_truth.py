@@ -20,7 +20,7 @@ from sdk.identify.settings import Settings
 from sdk.results import Row, at_least, at_most, measured
 
 SENSORS = Sensors(pos_noise=0.002, vel_noise=0.03, dropout=0.02)
-SETTINGS = Settings(horizon=0.24, segments=40, evaluations=120, particles=80, rounds=4)
+SETTINGS = Settings(horizon=0.24, segments=40, evaluations=150, particles=150, rounds=4)
 SECONDS = (10.0, 4.0)
 """Length of the run learnt from and of that judged by [s]."""
 

@@ -39,12 +39,13 @@ SMALL = 100_000
 
 
 class Budget(NamedTuple):
-    """How much is spent: seeds, control steps of each run, worlds played with each, and where runs are kept."""
+    """What is spent: seeds, control steps of a run, worlds played with each; where runs are kept, how many at once."""
 
     seeds: tuple[int, ...]
     steps: int
     worlds: int
     folder: Path
+    at_once: int = 1
 
     @property
     def training(self) -> tuple[str, ...]:
@@ -61,7 +62,7 @@ def epopt_rows(budget: Budget, console: Console) -> list[Row]:
         f"{way} {seed}": Job(_config("robust", "hopper", seed, (*budget.training, *ways[way])), folder)
         for (way, seed), folder in runs.items()
     }
-    train_side_by_side(jobs, console)
+    train_side_by_side(jobs, console, budget.at_once)
     returns = {
         way: np.stack([evaluate_run(runs[way, seed], budget.worlds, seed=seed).returns for seed in budget.seeds])
         for way in ways
@@ -100,7 +101,7 @@ def worth_rows(budget: Budget, console: Console) -> list[Row]:
         " ".join(map(str, key)): Job(_config(key[0], worlds[key[1]], key[2], budget.training), folder)
         for key, folder in runs.items()
     }
-    train_side_by_side(jobs, console)
+    train_side_by_side(jobs, console, budget.at_once)
     played = {
         (arm, kind, where): np.concatenate(
             [
@@ -149,11 +150,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, help="control steps of each run")
     parser.add_argument("--worlds", type=int, default=200)
     parser.add_argument("--to", type=Path, default=Path("runs/narrowing"), help="where runs are kept")
+    parser.add_argument("--jobs", type=int, default=1, help="runs trained at once, each of about 2 GB")
     options = parser.parse_args()
     for part in options.parts:
         start = time.monotonic()
         steps = options.steps or STEPS[part]
-        budget = Budget(tuple(options.seeds), steps, options.worlds, options.to / part)
+        budget = Budget(tuple(options.seeds), steps, options.worlds, options.to / part, options.jobs)
         rows = PARTS[part](budget, Console(stderr=True))
         said = "" if options.steps is None else f" --steps {steps}"
         command = f"python -m benchmarks.narrowing {part}{said}"

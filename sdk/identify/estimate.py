@@ -54,9 +54,18 @@ class Estimate(NamedTuple):
 
 
 def minimise(
-    objective: Callable[[np.ndarray], list[float]], start: np.ndarray, low: float, high: float, budget: int, seed: int
+    objective: Callable[[np.ndarray], list[float]],
+    start: np.ndarray,
+    low: float,
+    high: float,
+    budget: int,
+    seed: int,
+    spread: float = 0.2,
 ) -> np.ndarray:
-    """Return where an objective of many points is smallest, by CMA-ES; raises `ConfigError` where it is missing."""
+    """Return where an objective of many points is smallest, by CMA-ES; raises `ConfigError` where it is missing.
+
+    `spread` is that of the first points, as a share of the range.
+    """
     try:
         import cma
     except ModuleNotFoundError:
@@ -64,8 +73,8 @@ def minimise(
     options = {"bounds": [low, high], "maxfevals": budget, "seed": seed + 1, "verbose": -9, "tolfun": 1e-9}
     if len(start) == 1:  # CMA-ES needs two dimensions
         objective, start = _padded(objective), np.append(start, 0.5 * (low + high))
-        return minimise(objective, start, low, high, budget, seed)[:1]
-    search = cma.CMAEvolutionStrategy(start, 0.2 * (high - low), options)
+        return minimise(objective, start, low, high, budget, seed, spread)[:1]
+    search = cma.CMAEvolutionStrategy(start, spread * (high - low), options)
     while not search.stop():
         points = search.ask()
         search.tell(points, objective(np.array(points)))
@@ -80,6 +89,17 @@ def misfit(errors: np.ndarray) -> list[float]:
     """Return minus the log likelihood of errors `[m, n, outputs]` whose variances are unknown, up to a constant."""
     count = errors.shape[1]
     return (0.5 * count * np.log((errors**2).mean(1) + FLOOR**2).sum(-1)).tolist()
+
+
+def surprise(error: np.ndarray, readings: Readings | None) -> float:
+    """Return minus the log likelihood of errors `[n, outputs]`, with the covariance that they have themselves.
+
+    Its volume counts: else whatever makes errors larger would have them count less.
+    """
+    covariance, _ = covariances(error, readings)
+    each = for_each(covariance, len(error))
+    distance = np.einsum("ni,nij,nj->", error, np.linalg.inv(each), error)
+    return float(0.5 * (distance + np.linalg.slogdet(each)[1].sum()))
 
 
 def covariance_of(errors: np.ndarray, fitted: int = 0) -> np.ndarray:
@@ -136,12 +156,10 @@ def polish(
 
     now = at(start)
     for _ in range(times):
-        weight = np.linalg.inv(now.covariance)
-        best = _cost(now.slopes.at - target, weight)
         move = _linear_step(now.slopes.slopes, now.slopes.at - target, now.covariance)
         tries = np.clip(now.point + move * np.array([1.0, 0.5, 0.25, 0.1])[:, None], 0.0, 1.0)
-        costs = [_cost(outputs - target, weight) for outputs in predict(tries)]
-        if min(costs) > best - 1e-2:
+        costs = [surprise(outputs - target, readings) for outputs in predict(tries)]
+        if min(costs) > surprise(now.slopes.at - target, readings) - 1e-2:
             return now
         now = at(tries[int(np.argmin(costs))])
     return now
@@ -160,10 +178,6 @@ def _linear_step(slopes: np.ndarray, error: np.ndarray, covariance: np.ndarray) 
     pull = np.einsum("nip,nij,nj->p", slopes, for_each(np.linalg.inv(covariance), len(error)), error)
     held = fisher(slopes, covariance)
     return -np.linalg.solve(held + np.eye(len(held)), pull)
-
-
-def _cost(error: np.ndarray, weight: np.ndarray) -> float:
-    return float(0.5 * np.einsum("ni,nij,nj->", error, for_each(weight, len(error)), error))
 
 
 def log_likelihood(outputs: np.ndarray, target: np.ndarray, covariance: np.ndarray) -> np.ndarray:

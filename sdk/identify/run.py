@@ -20,13 +20,16 @@ from robots.identification.segments import Run, Segments, cut
 from robots.identification.simulations import Model, Simulations
 from robots.logbook.checks import machine_of, require_sound
 from robots.spec import RobotSpec
-from sdk.identify.estimate import Estimate, Readings, minimise, misfit, polish, sensitivity
+from sdk.identify.estimate import Estimate, Readings, minimise, misfit, polish, sensitivity, surprise
 from sdk.identify.neural import neural, require_sbi
 from sdk.identify.posterior import Posterior, likeliest, reweighted, stepped
 from sdk.identify.prediction import Forecast, forecast, summary
 from sdk.identify.settings import Settings
 from sdk.identify.stages import JUDGES, Report, Stages, plan
 from sdk.identify.starts import own, reading_noise, start_effects
+
+WIDE_SEARCH, NEAR = 0.6, 0.05
+"""Share of the evaluations that the first search takes, and the spread with which the second one begins."""
 
 
 def _silent(what: str, done: int, most: int) -> None:
@@ -166,15 +169,21 @@ def _readings(simulations: Simulations, segments: Segments, point: np.ndarray, n
 
 
 def _estimated(simulations: Simulations, train: Segments, before: Estimate, settings: Settings) -> Estimate:
+    """Search the whole cube, then near the best point with the noise of first readings counted, then by slopes."""
     names, target = simulations.prior.names, train.target
     start = np.array([before.point[before.information.names.index(name)] for name in names])
 
-    def objective(points: np.ndarray) -> list[float]:
-        return misfit(simulations(points, train) - target)
+    def predict(points: np.ndarray) -> np.ndarray:
+        return simulations(points, train)
 
-    best = minimise(objective, start, 0.0, 1.0, settings.evaluations, settings.seed)
+    def near(points: np.ndarray) -> list[float]:
+        return [surprise(outputs - target, readings) for outputs in predict(points)]
+
+    wide = round(WIDE_SEARCH * settings.evaluations)
+    best = minimise(lambda points: misfit(predict(points) - target), start, 0.0, 1.0, wide, settings.seed)
     readings = _readings(simulations, train, best, reading_noise(train))
-    return polish(lambda points: simulations(points, train), target, best, names, settings.step, readings=readings)
+    best = minimise(near, best, 0.0, 1.0, settings.evaluations - wide, settings.seed, NEAR)
+    return polish(predict, target, best, names, settings.step, readings=readings)
 
 
 def _posterior(simulations: Simulations, train: Segments, estimate: Estimate, settings: Settings) -> Posterior:

@@ -55,13 +55,12 @@ def _moved(run: Run, reading: int, by: float) -> Run:
 
 
 def unexplained(moments: np.ndarray, effects: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """Return Q `[outputs, outputs]`: second moments of errors less what starts explain, no variance below the floor.
+    """Return Q `[outputs, outputs]`: moments of errors less what starts explain, in no direction below the floor.
 
     `floor` `[outputs]` are the variances that measured positions have by themselves.
     """
-    values, axes = np.linalg.eigh(moments - np.mean(own(effects), axis=0))
-    positive = (axes * np.maximum(values, 0.0)) @ axes.T
-    return positive + np.diag(np.maximum(floor - np.diagonal(positive), 0.0))
+    values, axes = np.linalg.eigh(moments - np.mean(own(effects), axis=0) - np.diag(floor))
+    return np.diag(floor) + (axes * np.maximum(values, 0.0)) @ axes.T
 
 
 def own(effects: np.ndarray) -> np.ndarray:

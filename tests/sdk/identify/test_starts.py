@@ -55,6 +55,8 @@ def test_what_starts_do_not_explain_is_left_and_never_less_than_the_readings_own
     assert unexplained(moments, effects, np.zeros(2)) == pytest.approx(np.array([[1.0, 0.5], [0.5, 2.0]]))
     known_too_well = unexplained(np.diag([4.0, 2.0]), effects, np.array([0.3, 0.3]))
     assert known_too_well == pytest.approx(np.diag([0.3, 2.0]))
+    along_one_line = unexplained(np.array([[2.0, 2.0], [2.0, 2.0]]), 0 * effects, np.array([0.3, 0.3]))
+    assert np.linalg.eigvalsh(along_one_line).min() == pytest.approx(0.3)
 
 
 def loud_and_quiet(seed: int) -> tuple[np.ndarray, np.ndarray, Readings]:
