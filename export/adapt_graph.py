@@ -33,6 +33,9 @@ STEPS = 7
 PARITY_STEPS = (1, 20, 60, 200, 500)
 """Not two or three: the linear baseline fits these exactly, and what is left of the advantages is rounding errors."""
 
+PER_NUMBER = 3
+"""Control periods for each number observed from which on the baseline, two features a number, does not fit exactly."""
+
 GOLDEN_STEPS = 64
 
 
@@ -60,12 +63,12 @@ def adapt_to_onnx(policy: Any, obs_size: int) -> bytes:
 def adapt_parity(policy: Any, model: bytes, obs_size: int, seed: int = 0) -> float:
     """Return the largest error of the graph's next memory (relative above 1) on episodes of random numbers.
 
-    Batches of `PARITY_STEPS` control periods, with steps that do not count, from the blank memory and from others.
+    Batches of control periods (`parity_steps`), with steps that do not count, from the blank memory and from others.
     Raises `ExportError` when it is above the tolerance.
     """
     frozen, session, rng = frozen_copy(policy), open_session(model, ADAPT_GRAPH), np.random.default_rng(seed)
     worst = 0.0
-    for steps in PARITY_STEPS:
+    for steps in parity_steps(obs_size):
         given = _episodes(frozen, obs_size, steps, rng)
         made = session.run([f"next_{s.name}" for s in frozen.carry_spec], given)
         worst = max(worst, memory_error(made, _by_policy(frozen, given)))
@@ -74,10 +77,16 @@ def adapt_parity(policy: Any, model: bytes, obs_size: int, seed: int = 0) -> flo
     return worst
 
 
+def parity_steps(obs_size: int) -> tuple[int, ...]:
+    """Return the numbers of control periods to compare on: one, and those whose advantages are more than rounding."""
+    enough = PER_NUMBER * obs_size
+    return (1, *([steps for steps in PARITY_STEPS[1:] if steps >= enough] or [enough]))
+
+
 def golden_adaptation(policy: Any, obs_size: int) -> dict[str, np.ndarray]:
     """Return episodes of random numbers and what the policy's `adapt` makes of them, by their names in a bundle."""
     frozen = frozen_copy(policy)
-    given = _episodes(frozen, obs_size, GOLDEN_STEPS, np.random.default_rng(1))
+    given = _episodes(frozen, obs_size, max(GOLDEN_STEPS, PER_NUMBER * obs_size), np.random.default_rng(1))
     names = [f"next_{state.name}" for state in frozen.carry_spec]
     return named(given | dict(zip(names, _by_policy(frozen, given), strict=True)))
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from export.adapt_graph import STEPS, adapt_parity, adapt_to_onnx, example_steps
+from export.adapt_graph import STEPS, adapt_parity, adapt_to_onnx, example_steps, parity_steps
 from export.bundle import ADAPT_GRAPH, GOLDEN, Bundle, BundleError, write_bundle
 from export.golden_adaptation import check_golden_adaptation, named, open_adapt_graph, read_golden_adaptation
 from export.runtime.policy import Policy
@@ -51,6 +51,12 @@ def test_an_arm_of_seven_joints_adapts_on_any_number_of_control_periods() -> Non
     policy = adapting_policy(obs=STEPS, action=STEPS)
     assert example_steps(policy, STEPS) == 9  # 7 are taken, and 8 hidden units
     assert adapt_parity(policy, adapt_to_onnx(policy, STEPS), STEPS) < 1e-5
+
+
+def test_what_sees_much_is_compared_on_batches_that_a_baseline_does_not_fit_exactly() -> None:
+    assert parity_steps(3) == (1, 20, 60, 200, 500)
+    assert parity_steps(17) == (1, 60, 200, 500)  # the KUKA's: of 20 control periods nothing but rounding was left
+    assert parity_steps(300) == (1, 900)
 
 
 def test_another_adapt_graph_is_noticed_and_never_drives(other: Bundle) -> None:
