@@ -4,15 +4,18 @@
 
 Trains what `sdk/configs/benchmarks/navigation_updates.yaml` says, or uses the runs that are there. Then what was
 learned of adapting is switched off, the weights stay, and the length of the steps, from the first and from the second
-on, is tuned on tasks of its own, once for each number of updates that is judged.
+on, is tuned on tasks of its own, once for each number of updates that is judged. Meta Network writes weights and then
+takes plain steps itself: their lengths are tuned for it just so.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -50,6 +53,13 @@ def plain(policy: Any, length: float, share: float) -> Any:
     return sgd
 
 
+def lengthened(policy: Any, length: float, share: float) -> Any:
+    """Return a policy with the same weights and what it writes, whose steps have other lengths."""
+    other = copy.deepcopy(policy)
+    other.rule = replace(other.rule, lr=length, later_share=share)
+    return other
+
+
 def by_update(config: TrainConfig, policy: Any, tasks: int, stream: str) -> np.ndarray:
     """Return the mean return of an attempt `[tasks, updates + 1]`, before any update and after each."""
     worlds = make_worlds(config, size=min(tasks, 50), seed=0, stream=stream)
@@ -58,28 +68,58 @@ def by_update(config: TrainConfig, policy: Any, tasks: int, stream: str) -> np.n
     return attempts.reshape(tasks, -1, policy.rule.every).mean(-1)
 
 
-def tuned(config: TrainConfig, policy: Any, updates: Sequence[int], tasks: int = TUNING_TASKS) -> dict[int, Any]:
-    """Return the plain policy that is best after each number of updates, on tasks that nothing else uses."""
-    candidates = [plain(policy, *lengths) for lengths in product(LENGTHS, SHARES)]
+def tuned(
+    config: TrainConfig,
+    policy: Any,
+    updates: Sequence[int],
+    tasks: int = TUNING_TASKS,
+    made: Callable[[Any, float, float], Any] = plain,
+) -> dict[int, Any]:
+    """Return the policy `made` of lengths that is best after each number of updates, on tasks that none else uses."""
+    candidates = [made(policy, *lengths) for lengths in product(LENGTHS, SHARES)]
     means = np.stack([by_update(config, one, tasks, TUNING).mean(0) for one in candidates])
     return {k: candidates[int(means[:, k].argmax())] for k in updates}
 
 
-def compared(benchmark: Benchmark, algo: str, options: Options) -> list[Row]:
+def of_seed(benchmark: Benchmark, algo: str, options: Options, seed: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return returns before any update `[tasks]`, and after each number of them of what was learned and of plain steps.
+
+    `[updates, tasks]` each, by "learned" and "plain".
+    """
+    torch.set_num_threads(1)
+    config, policy, _ = load_policy(options.run_folder(benchmark, algo, seed))
+
+    def held_out(of: dict[int, Any]) -> np.ndarray:
+        played = {id(one): by_update(config, one, benchmark.file.tasks, HELD_OUT) for one in of.values()}
+        return np.stack([played[id(one)][:, k] for k, one in of.items()])
+
+    learned = dict.fromkeys(UPDATES, policy)
+    if takes_plain_steps(policy):
+        learned = tuned(config, policy, UPDATES, made=lengthened)
+    before = by_update(config, policy, benchmark.file.tasks, HELD_OUT)[:, 0]
+    return before, {"learned": held_out(learned), "plain": held_out(tuned(config, policy, UPDATES))}
+
+
+def takes_plain_steps(policy: Any) -> bool:
+    """Return whether steps down the gradient follow what a policy has learned of adapting."""
+    return hasattr(policy, "encoder")
+
+
+def compared(benchmark: Benchmark, algo: str, options: Options, jobs: int = 1) -> list[Row]:
     """Return, for each number of updates, what was learned beside what plain steps make of the same weights."""
-    learned, beside = [], []
-    for seed in options.seeds:
-        config, policy, _ = load_policy(options.run_folder(benchmark, algo, seed))
-        learned.append(by_update(config, policy, benchmark.file.tasks, HELD_OUT))
-        sgd = tuned(config, policy, UPDATES)
-        beside.append({k: by_update(config, one, benchmark.file.tasks, HELD_OUT)[:, k] for k, one in sgd.items()})
-    rows = [measured(f"{algo}/before", over_seeds([returns[:, 0] for returns in learned]), "return of an attempt")]
-    for k in UPDATES:
-        ours, theirs = [returns[:, k] for returns in learned], over_seeds([one[k] for one in beside])
+    given = [(benchmark, algo, options, seed) for seed in options.seeds]
+    if jobs == 1:
+        found = [of_seed(*one) for one in given]
+    else:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            found = list(pool.map(of_seed, *zip(*given, strict=True)))
+    rows = [measured(f"{algo}/before", over_seeds([before for before, _ in found]), "return of an attempt")]
+    for i, k in enumerate(UPDATES):
+        ours, theirs = ([after[way][i] for _, after in found] for way in ("learned", "plain"))
         seeds = by_seed(dict(zip(options.seeds, (float(x.mean()) for x in ours), strict=True)))
-        name, unit = f"{algo}/after_{k}", "return of an attempt"
-        rows.append(at_least(name, over_seeds(ours), unit, theirs.value, tuned_sgd=theirs.value, **seeds))
-        rows.append(measured(f"{algo}/after_{k}/tuned_sgd", theirs, unit))
+        name, unit, sgd = f"{algo}/after_{k}", "return of an attempt", over_seeds(theirs)
+        rows.append(at_least(name, over_seeds(ours), unit, sgd.value, tuned_sgd=sgd.value, **seeds))
+        rows.append(measured(f"{algo}/after_{k}/tuned_sgd", sgd, unit))
     return rows
 
 
@@ -87,11 +127,13 @@ def main() -> None:
     """Write `benchmarks/results/learned_updates.json`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    seeds = parser.parse_args().seeds
+    parser.add_argument("--jobs", type=int, default=1, help="seeds judged at once")
+    given = parser.parse_args()
+    seeds = given.seeds
     torch.set_num_threads(1)
     start, benchmark, options = time.monotonic(), find_benchmark(NAME), Options(seeds=tuple(seeds))
     train_side_by_side(options.jobs(benchmark, options.chosen(benchmark)), Console(), options.at_once)
-    rows = [row for algo in options.chosen(benchmark) for row in compared(benchmark, algo, options)]
+    rows = [row for algo in options.chosen(benchmark) for row in compared(benchmark, algo, options, given.jobs)]
     command = f"python -m benchmarks.learned_updates --seeds {' '.join(map(str, seeds))}"
     print(write_result("learned_updates", command, seeds, time.monotonic() - start, rows))
 

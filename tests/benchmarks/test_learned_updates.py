@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from benchmarks import learned_updates
-from benchmarks.learned_updates import SHARES, TUNING, by_update, compared, plain, tuned
+from benchmarks.learned_updates import SHARES, TUNING, by_update, compared, lengthened, plain, takes_plain_steps, tuned
 from sdk.config import TrainConfig, resolve_config
 from sdk.engines.local import build_policy, make_worlds
 from sdk.evaluate import HELD_OUT
@@ -46,6 +46,16 @@ def test_without_its_rule_a_policy_is_maml_s_from_the_same_weights(algo: str) ->
     assert np.array_equal(found, by_update(config, plain(theirs, 0.4, 0.5), 3, "tuning"))
     assert not np.allclose(found[:, 1:], by_update(config, policy, 3, "tuning")[:, 1:])
     assert any(weight.abs().max() > 1 for weight in policy.parameters())  # the policy itself still talks
+
+
+def test_other_lengths_leave_what_a_meta_network_writes() -> None:
+    config, policy = talking("meta_network")
+    assert takes_plain_steps(policy)
+    assert not takes_plain_steps(talking("learned_optimizer")[1])
+    short, plainly = lengthened(policy, 1e-9, 1.0), plain(policy, 1e-9, 1.0)
+    found, still = (by_update(config, one, 3, "tuning") for one in (short, plainly))
+    assert np.array_equal(found[:, 0], still[:, 0])
+    assert not np.allclose(found[:, 1], still[:, 1])  # what is written alone
 
 
 @pytest.mark.parametrize("algo", LEARNED)
