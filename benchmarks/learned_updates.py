@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import cache
 from itertools import product
 from typing import Any
 
@@ -44,12 +45,11 @@ TUNING_TASKS = 40
 
 def plain(policy: Any, length: float, share: float) -> Any:
     """Return a policy with the same weights that takes plain steps down the gradient: its learned rule says nothing."""
-    sgd = copy.deepcopy(policy)
+    sgd = lengthened(policy, length, share)
     with torch.no_grad():
         for name, weight in sgd.named_parameters():
             if name == "learned.readout" or name.startswith("encoder.last."):
                 weight.zero_()
-    sgd.rule = replace(sgd.rule, lr=length, later_share=share)
     return sgd
 
 
@@ -89,15 +89,15 @@ def of_seed(benchmark: Benchmark, algo: str, options: Options, seed: int) -> tup
     torch.set_num_threads(1)
     config, policy, _ = load_policy(options.run_folder(benchmark, algo, seed))
 
-    def held_out(of: dict[int, Any]) -> np.ndarray:
-        played = {id(one): by_update(config, one, benchmark.file.tasks, HELD_OUT) for one in of.values()}
-        return np.stack([played[id(one)][:, k] for k, one in of.items()])
+    @cache
+    def held_out(one: Any) -> np.ndarray:
+        return by_update(config, one, benchmark.file.tasks, HELD_OUT)
 
-    learned = dict.fromkeys(UPDATES, policy)
+    ways = {"learned": dict.fromkeys(UPDATES, policy), "plain": tuned(config, policy, UPDATES)}
     if takes_plain_steps(policy):
-        learned = tuned(config, policy, UPDATES, made=lengthened)
-    before = by_update(config, policy, benchmark.file.tasks, HELD_OUT)[:, 0]
-    return before, {"learned": held_out(learned), "plain": held_out(tuned(config, policy, UPDATES))}
+        ways["learned"] = tuned(config, policy, UPDATES, made=lengthened)
+    after = {way: np.stack([held_out(one)[:, k] for k, one in best.items()]) for way, best in ways.items()}
+    return held_out(policy)[:, 0], after
 
 
 def takes_plain_steps(policy: Any) -> bool:

@@ -14,7 +14,7 @@ JUDGES = 30
 """Worlds of the posterior that foretell the validation runs."""
 
 MOST_AT_ONCE = 16
-"""Points that CMA-ES may still ask for when its budget ends."""
+"""Points that each of two searches by CMA-ES may still ask for when its budget ends."""
 
 
 def plan(settings: Settings, parameters: int, joints: int) -> dict[str, int]:
@@ -23,7 +23,7 @@ def plan(settings: Settings, parameters: int, joints: int) -> dict[str, int]:
     posterior = {"reweight": settings.particles * settings.rounds, "npe": settings.simulations}
     return {
         "what the logs can tell": slopes + starts,
-        "estimate": settings.evaluations + MOST_AT_ONCE + POLISH * (slopes + 4) + slopes + starts,
+        "estimate": settings.evaluations + 2 * MOST_AT_ONCE + POLISH * (slopes + 4) + slopes + starts,
         "posterior": posterior.get(settings.method, 0),
         "validation": JUDGES + starts,
     }

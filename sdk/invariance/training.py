@@ -9,7 +9,6 @@ What is recorded must have moved much as what is played, or motion itself tells 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -74,13 +73,10 @@ def places_of(alike: AlikeConfig, config: TrainConfig) -> list[int]:
 
 def recorded(alike: AlikeConfig, config: TrainConfig) -> Tensor:
     """Return the robot's observations `[rows, obs]`. Raises `ConfigError` for files that do not fit the run."""
-    from sdk.offdynamics.target_data import check_rows, read_rows  # which needs a run's worlds, and they the algorithms
+    from sdk.offdynamics.target_data import rows_of_robot  # which needs a run's worlds, and they the algorithms
 
     assert config.robot is not None
-    contract = load_robot(config.robot, config.task)[0].contract
-    rows = read_rows([Path(path) for path in alike.target], contract)
-    check_rows(rows, contract.obs_size, len(contract.joints))
-    return rows.obs
+    return rows_of_robot(alike.target, config.robot, config.task).obs
 
 
 class AlikePpo(Ppo):

@@ -101,12 +101,18 @@ def target_of(config: TrainConfig, correction: RewardCorrection) -> PlayedTarget
         raise ConfigError("reward_correction.in_batch: recordings do not tell what their steps were paid; valid: 0")
     if config.robot is None:
         raise ConfigError(f"reward_correction.target.recordings: the toy '{config.subject}' has none; set target.toy")
-    contract = load_robot(config.robot, config.task)[0].contract
-    rows = read_rows([Path(path) for path in correction.target.recordings], contract)
-    check_rows(rows, contract.obs_size, len(contract.joints))
-    check_ranges(rows, contract)
+    rows = rows_of_robot(correction.target.recordings, config.robot, config.task)
     _warn_of_few(rows.size, correction)
     return RecordedTarget(rows)
+
+
+def rows_of_robot(paths: Sequence[str], robot: str, task: str | None) -> Transitions:
+    """Return the rows of files and folders, sound and in the robot's units. Raises `ConfigError` for others."""
+    contract = load_robot(robot, task)[0].contract
+    rows = read_rows([Path(path) for path in paths], contract)
+    check_rows(rows, contract.obs_size, len(contract.joints))
+    check_ranges(rows, contract)
+    return rows
 
 
 def read_rows(paths: Sequence[Path], contract: Contract) -> Transitions:
