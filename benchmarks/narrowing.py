@@ -24,7 +24,7 @@ from sdk.evaluate import evaluate_run
 from sdk.narrow.rounds import narrow
 from sdk.narrow.settings import NarrowSettings
 from sdk.results import Row, at_least, measured, write_result
-from sdk.statistics import mean_ci95
+from sdk.statistics import mean_ci95, seeds_by_tasks_ci95
 from sdk.suite.training import Job, train_side_by_side
 
 EPSILON, WARM_UP = 0.1, 0.3
@@ -103,9 +103,9 @@ def worth_rows(budget: Budget, console: Console) -> list[Row]:
     }
     train_side_by_side(jobs, console, budget.at_once)
     played = {
-        (arm, kind, where): np.concatenate(
+        (arm, kind, where): np.stack(
             [
-                evaluate_run(runs[arm, kind, seed], budget.worlds, seed=seed, robot=worlds[where]).returns
+                evaluate_run(runs[arm, kind, seed], budget.worlds, seed=0, robot=worlds[where]).returns
                 for seed in budget.seeds
             ]
         )
@@ -117,20 +117,20 @@ def worth_rows(budget: Budget, console: Console) -> list[Row]:
 
 
 def worth_bars(played: dict[tuple[str, str, str], np.ndarray]) -> list[Row]:
-    """Return rows for returns by (arm, trained on, played in); worlds of equal place are equal."""
+    """Return rows for returns `[seeds, worlds]` by (arm, trained on, played in); worlds of equal place are equal."""
     rows = []
     for arm in ("robust", "rl2"):
         rows += [
             measured(
                 f"{arm}/wide/{where}",
-                mean_ci95(played[arm, "wide", where]),
+                seeds_by_tasks_ci95(played[arm, "wide", where]),
                 f"return of a trial, played in {where} worlds",
             )
             for where in ("narrow", "wide")
         ]
-        gain = mean_ci95(played[arm, "narrow", "narrow"] - played[arm, "wide", "narrow"])
+        gain = seeds_by_tasks_ci95(played[arm, "narrow", "narrow"] - played[arm, "wide", "narrow"])
         rows.append(at_least(f"{arm}/gain_near", gain, "return that narrowing gains in worlds of the posterior", 0.0))
-    lost = mean_ci95(played["rl2", "narrow", "wide"] - played["robust", "wide", "wide"])
+    lost = seeds_by_tasks_ci95(played["rl2", "narrow", "wide"] - played["robust", "wide", "wide"])
     rows.append(at_least("rl2/over_robust_outside", lost, "return above robust training in worlds of the prior", 0.0))
     return rows
 

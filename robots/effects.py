@@ -10,6 +10,7 @@ from robots.simulated import Effect
 
 COGGING_TORQUE, COGGING_POLES = 0.25, 14
 CABLE_STIFFNESS, CABLE_REST = 0.35, -0.6
+BUMPER_STIFFNESS, BUMPER_DAMPING, BUMPER_AT = 100.0, 10.0, 0.0
 
 
 def cogging(time: float, joint_pos: Sequence[float], joint_vel: Sequence[float]) -> list[float]:
@@ -22,7 +23,17 @@ def cable(time: float, joint_pos: Sequence[float], joint_vel: Sequence[float]) -
     return [-CABLE_STIFFNESS * (q - CABLE_REST) for q in joint_pos]
 
 
-EFFECTS: dict[str, Effect | None] = {"none": None, "cogging": cogging, "cable": cable}
+def bumper(time: float, joint_pos: Sequence[float], joint_vel: Sequence[float]) -> list[float]:
+    """Something soft in the way on the positive side of every joint: it pushes back, and never pulls."""
+    return list(map(_pushed_back, joint_pos, joint_vel))
+
+
+def _pushed_back(pos: float, vel: float) -> float:
+    depth = pos - BUMPER_AT
+    return -max(0.0, BUMPER_STIFFNESS * depth + BUMPER_DAMPING * vel) if depth > 0 else 0.0
+
+
+EFFECTS: dict[str, Effect | None] = {"none": None, "cogging": cogging, "cable": cable, "bumper": bumper}
 
 
 def effect_named(name: str) -> Effect | None:

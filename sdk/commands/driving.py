@@ -16,7 +16,7 @@ from sdk.commands.screen import Json, Seed, show, table
 
 app = typer.Typer()
 
-Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, or several joined by '+'.")]
+Effect = Annotated[str, typer.Option(help="Unmodelled effect: none, cable, cogging, bumper, or several joined by '+'.")]
 WhichEngine = Annotated[Engine | None, typer.Option("--engine", help="What simulates the robot; default: its own.")]
 
 

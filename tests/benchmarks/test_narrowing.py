@@ -21,7 +21,7 @@ def test_the_bars_are_those_of_the_worst_tenth_and_of_the_mean() -> None:
 
 def test_narrowing_is_compared_in_the_same_worlds() -> None:
     rng = np.random.default_rng(0)
-    near, far = rng.normal(size=50), rng.normal(size=50)
+    near, far = rng.normal(size=(2, 50)), rng.normal(size=(2, 50))
     played = {("robust", "wide", "narrow"): near, ("robust", "narrow", "narrow"): near + 1.0}
     played |= {("rl2", "wide", "narrow"): near, ("rl2", "narrow", "narrow"): near - 1.0}
     played |= {("robust", "wide", "wide"): far, ("rl2", "wide", "wide"): far, ("rl2", "narrow", "wide"): far + 0.5}
