@@ -39,8 +39,8 @@ class Arm:
 
     @property
     def strategy(self) -> Known:
-        """What a comparison with this arm needs."""
-        return Known(tuple(np.mean([run.evaluation.per_episode.mean(0) for run in self.runs], axis=0).tolist()))
+        """What a comparison with this arm needs, of the episodes that all trials have."""
+        return Known(tuple(self.per_episode.mean((0, 1)).tolist()))
 
     def under(self, change: str) -> Arm:
         """Return the same runs where the robot was changed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,12 +85,18 @@ def _attempts(
         axes.plot(attempt, strategy.per_episode, ":", color=REFERENCE, lw=1)
         axes.text(attempt[-1], strategy.per_episode[-1], f" {name}", fontsize=7, va="center", color=REFERENCE)
     for algo, seeds in runs.items():
-        mean = np.mean([run.per_episode for run in seeds], axis=0)
+        mean = mean_per_episode(seeds)
         style = "o-" if len(mean) <= FEW else "-"
         axes.plot(np.arange(1, len(mean) + 1), mean, style, ms=4, color=colours.get(algo), label=algo)
     axes.set(xlabel="attempt (episode of the trial)", ylabel="return of the episode")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     _legend(axes)
+
+
+def mean_per_episode(runs: Sequence[Kept]) -> np.ndarray:
+    """Return what each episode earns, the mean of runs, for the episodes that all of them have."""
+    shown = min(len(run.per_episode) for run in runs)
+    return np.mean([run.per_episode[:shown] for run in runs], axis=0)  # type: ignore[no-any-return]
 
 
 def _legend(axes: Axes) -> None:
