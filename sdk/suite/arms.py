@@ -39,8 +39,9 @@ class Arm:
 
     @property
     def strategy(self) -> Known:
-        """What a comparison with this arm needs, of the episodes that all trials have."""
-        return Known(tuple(self.per_episode.mean((0, 1)).tolist()))
+        """What a comparison with this arm needs: the episodes that all trials have, and the whole return."""
+        shown = self.per_episode.mean((0, 1))
+        return Known(tuple(shown.tolist()), rest=float(self.returns.mean() - shown.sum()))
 
     def under(self, change: str) -> Arm:
         """Return the same runs where the robot was changed."""

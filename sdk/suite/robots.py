@@ -50,7 +50,7 @@ def rows(benchmark: Benchmark, algo: str, arms: Mapping[str, Arm], slots: Slots)
     """Return what came of an arm beside floor and ceiling; its bar is held against the gap closed."""
     file, prefix, runs = benchmark.file, f"{benchmark.name}/{algo}", arms[algo].runs
     floor, ceiling = arms[file.floor], arms[file.ceiling]
-    levels = {"ceiling": float(ceiling.returns.mean()), file.floor: float(floor.returns.mean())}
+    levels = {"ceiling": ceiling.strategy.total, file.floor: floor.strategy.total}
     seeds = by_seed({run.seed: float(run.evaluation.returns.mean()) for run in runs})
     return [
         measured(f"{prefix}/total_return", over_seeds(arms[algo].returns), file.unit, **levels, **seeds),

@@ -15,15 +15,19 @@ from sdk.toys.base import ToyTrials, find_toy
 
 @dataclass(frozen=True)
 class Known:
-    """A strategy's mean return by episode, and the standard error of their sum: 0 where nothing was sampled."""
+    """A strategy's mean return by episode, and the standard error of a trial's: 0 where nothing was sampled.
+
+    `rest` is what later episodes earn, where only those are shown that every trial has.
+    """
 
     per_episode: tuple[float, ...]
     standard_error: float = 0.0
+    rest: float = 0.0
 
     @property
     def total(self) -> float:
         """Mean return of a trial."""
-        return sum(self.per_episode)
+        return sum(self.per_episode) + self.rest
 
     @staticmethod
     def of(returns: np.ndarray) -> Known:
