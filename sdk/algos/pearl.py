@@ -18,7 +18,7 @@
 
 Deviations: N(0, I) is a factor of q, so that without transitions q is the prior. Contexts have between none and
 `context` transitions. The KL is a mean over tasks. A transition counts once its outcome is read: the last of an episode
-never is. Two soft critics for a value network.
+never is. Two soft critics for a value network. A reward is read beside what it rose by.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class PearlPolicy(SquashedActing):
             CarryState(name="weighted", shape=(settings.latent,)),
             CarryState(name="before", shape=(sizes.obs,)),
         )
+        if sizes.reads_reward:
+            self.carry_spec += (CarryState(name="heard", shape=(1,)),)
         if self.samples:
             self.carry_spec += (
                 CarryState(name="latent", shape=(settings.latent,)),
@@ -115,17 +117,20 @@ class PearlPolicy(SquashedActing):
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
         """Return the latent to act on `[N, L]`, and the next memory; what crosses an episode's end tells nothing."""
-        factor = self.encoder(self.encoder.rows(carry[2], last_action, last_reward, obs))
+        before, held = carry[2], carry[3 + self.sizes.reads_reward :]
+        heard = carry[3] if self.sizes.reads_reward else last_reward
+        factor = self.encoder(self.encoder.rows(before, heard, last_action, last_reward, obs))
         one = Natural(*(x[None] for x in factor))
         posterior = product(Natural(carry[0], carry[1]), one, 1 - episode_start.T)
         mean, log_var = posterior.belief
+        now = (obs, last_reward * (1 - episode_start)) if self.sizes.reads_reward else (obs,)
         if not self.samples:
-            return mean, (*posterior, obs)
-        latent, noise = carry[3:]
+            return mean, (*posterior, *now)
+        latent, noise = held
         latent = episode_start * (mean + (0.5 * log_var).exp() * noise[:, 0]) + (1 - episode_start) * latent
         begins = episode_start[..., None]
         noise = begins * torch.cat([noise[:, 1:], noise[:, :1]], 1) + (1 - begins) * noise
-        return latent, (*posterior, obs, latent, noise)
+        return latent, (*posterior, *now, latent, noise)
 
     def actions(self, obs: Tensor, latent: Tensor) -> SquashedGaussian:
         """Return the distribution over actions at observations `[…, O]`, for latents `[…, L]`."""
@@ -133,8 +138,12 @@ class PearlPolicy(SquashedActing):
 
     def posterior(self, context: Steps) -> Natural:
         """Return what contexts `[C, B]` say of B tasks, `[B, L]`; steps whose outcome was not read do not count."""
-        rows = self.encoder.rows(context.obs, context.sent, context.told[..., None], context.next_obs)
-        return product(prior(self.latent), self.encoder(rows), 1 - context.unread)
+        return product(prior(self.latent), self.encoder(self.rows(context)), 1 - context.unread)
+
+    def rows(self, steps: Steps) -> Tensor:
+        """Return what the encoder reads of steps `[…]`."""
+        heard, paid = steps.heard[..., None], steps.told[..., None]
+        return self.encoder.rows(steps.obs, heard, steps.sent, paid, steps.next_obs)
 
 
 class Pearl:
@@ -166,9 +175,7 @@ class Pearl:
         """Take in what was played, and what is usual in it."""
         self.remember(rollout)
         self.policy.normalizer.update(rollout.obs)
-        steps = steps_of(rollout)
-        rows = self.policy.encoder.rows(steps.obs, steps.sent, steps.told[..., None], steps.next_obs)
-        self.policy.encoder.normalizer.update(rows)
+        self.policy.encoder.normalizer.update(self.policy.rows(steps_of(rollout)))
 
     def draw(self, rng: np.random.Generator) -> tuple[Steps, Steps]:
         """Return contexts `[C, B]` of some tasks' recent trials, and steps `[batch, B]` of all their trials."""

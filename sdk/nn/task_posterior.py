@@ -47,19 +47,20 @@ def product(before: Natural, factors: Natural, counts: Tensor) -> Natural:
 class TransitionEncoder(nn.Module):
     """Ψ(z | s, a, r, s′): the factor of one transition; without `next_obs`, of (s, a, r) alone.
 
-    What followed is read as the change of the observation. The reward is read where the robot or toy reports it.
+    What followed is read as the change of the observation. The reward is read where the robot or toy reports it, and
+    with it the one heard before: an increase says where to go, when one reward says how far.
     """
 
     def __init__(self, sizes: Sizes, hidden: Sequence[int], latent: int, next_obs: bool) -> None:
         super().__init__()
         self.reads_reward, self.next_obs = sizes.reads_reward, next_obs
-        inputs = sizes.obs * (1 + next_obs) + sizes.action + sizes.reads_reward
+        inputs = sizes.obs * (1 + next_obs) + sizes.action + 2 * sizes.reads_reward
         self.normalizer = Normalizer(inputs)
         self.net = mlp([inputs, *hidden, 2 * latent], activation=nn.ReLU)
 
-    def rows(self, obs: Tensor, action: Tensor, reward: Tensor, next_obs: Tensor) -> Tensor:
-        """Return what is read of transitions `[…]`: their observations `[…, O]`, rewards `[…, 1]`."""
-        reward_part = [reward] if self.reads_reward else []
+    def rows(self, obs: Tensor, heard: Tensor, action: Tensor, reward: Tensor, next_obs: Tensor) -> Tensor:
+        """Return what is read of transitions `[…]`: their observations `[…, O]`, rewards `[…, 1]` before and after."""
+        reward_part = [reward, reward - heard] if self.reads_reward else []
         change = [next_obs - obs] if self.next_obs else []
         return torch.cat([obs, action, *reward_part, *change], -1)
 

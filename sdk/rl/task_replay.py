@@ -21,13 +21,14 @@ class Steps(NamedTuple):
     """Some steps of experience `[…]`: observations `[…, O]`, actions `[…, A]`, the true context `[…, C]`.
 
     `action` is what was sampled, `sent` what limits made of it; `reward` what training pays, `told` what the policy
-    heard of it. `next_obs` truly followed. `unread` is 1 where the policy never read what followed: its next step
-    began another episode, or none came.
+    heard of it, `heard` what it had heard before, 0 where an episode begins. `next_obs` truly followed. `unread` is 1
+    where the policy never read what followed: its next step began another episode, or none came.
     """
 
     obs: Tensor
     action: Tensor
     sent: Tensor
+    heard: Tensor
     reward: Tensor
     told: Tensor
     terminated: Tensor
@@ -40,7 +41,8 @@ def steps_of(rollout: Rollout) -> Steps:
     """Return a rollout's steps, trial by trial: `[N, T, …]`."""
     starts = rollout.episode_start[1:, :, 0]
     unread = torch.cat([starts, torch.ones_like(rollout.reward[:1])])
-    paid = (rollout.reward, rollout.told, rollout.terminated)
+    heard = (rollout.last_reward * (1 - rollout.episode_start))[..., 0]
+    paid = (heard, rollout.reward, rollout.told, rollout.terminated)
     parts = (rollout.obs, rollout.action, sent_actions(rollout), *paid, unread, rollout.final_obs, rollout.context)
     return Steps(*(x.transpose(0, 1) for x in parts))
 

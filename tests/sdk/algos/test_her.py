@@ -58,7 +58,7 @@ def played(env: RobotEnv, asked: np.ndarray | None = None) -> tuple[Steps, np.nd
     for _ in range(STEPS):
         action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)  # type: ignore[arg-type]
         followed, reward, terminated, *_ = env.step(action)
-        rows.append((seen, action, action, reward, reward, terminated, False, followed, [0.0]))
+        rows.append((seen, action, action, 0.0, reward, reward, terminated, False, followed, [0.0]))
         achieved.append(env.achieved_goal)
         seen = followed
     columns = [torch.from_numpy(np.array(c, dtype=np.float32)) for c in zip(*rows, strict=True)]

@@ -64,7 +64,7 @@ def test_what_was_inferred_in_a_trial_is_what_its_transitions_say_at_once() -> N
     policy = used()
     rollout = played(policy)
     rollout.final_obs[:-1] = rollout.obs[1:]  # in this toy even within an episode half a step behind
-    precision, weighted, _ = carries(policy, rollout)[-1]
+    precision, weighted, *_ = carries(policy, rollout)[-1]
     context = Steps(*(x.transpose(0, 1) for x in steps_of(rollout)))
     torch.testing.assert_close(policy.posterior(context), (precision, weighted), rtol=0, atol=1e-6)
     shuffled = Steps(*(x[torch.tensor([3, 0, 5, 1, 4, 2])] for x in context))
@@ -75,7 +75,7 @@ def test_what_was_inferred_in_a_trial_is_what_its_transitions_say_at_once() -> N
 def test_a_trial_begins_with_the_prior_and_the_mean_moves_at_each_step() -> None:
     policy = used()
     first = [s.start()[0].tolist() for s in policy.carry_spec]
-    assert first == [[1, 1, 1], [0, 0, 0], [0, 0]]
+    assert first == [[1, 1, 1], [0, 0, 0], [0, 0], [0]]
     after = carries(policy, played(policy))
     assert torch.equal(after[0][0], torch.ones(TRIALS, 3))
     assert not torch.isclose(after[1][1], after[0][1]).any()
@@ -89,14 +89,14 @@ def test_a_draw_is_held_for_an_episode_and_each_trial_has_its_own() -> None:
     after = carries(policy, rollout, begun)
     starts = rollout.episode_start[..., 0]
     for t in range(1, len(after)):
-        moved = (after[t][3] != after[t - 1][3]).any(-1)
+        moved = (after[t][-2] != after[t - 1][-2]).any(-1)
         assert torch.equal(moved, starts[t].bool())
     mean, log_var = Belief(after[0][1] / after[0][0], -after[0][0].log())
-    torch.testing.assert_close(after[0][3], mean + (0.5 * log_var).exp() * begun[4][:, 0])
+    torch.testing.assert_close(after[0][-2], mean + (0.5 * log_var).exp() * begun[-1][:, 0])
     second = after[2]  # of even worlds, where another episode begins at step 2
-    expected = second[1] / second[0] + second[0].rsqrt() * begun[4][:, 1]
-    torch.testing.assert_close(second[3][0], expected[0])
-    assert len({tuple(row) for row in begun[4][:, 0].tolist()}) == TRIALS
+    expected = second[1] / second[0] + second[0].rsqrt() * begun[-1][:, 1]
+    torch.testing.assert_close(second[-2][0], expected[0])
+    assert len({tuple(row) for row in begun[-1][:, 0].tolist()}) == TRIALS
 
 
 def test_collection_keys_the_draws_by_world_and_a_robot_has_those_of_its_bundle() -> None:
@@ -105,7 +105,7 @@ def test_collection_keys_the_draws_by_world_and_a_robot_has_those_of_its_bundle(
     assert torch.equal(rollout.action, again.action)
     other = collect(TwoArms(TRIALS), policy, [3, 2, 1, 0], seed=0, stream="train", explore=False)
     torch.testing.assert_close(other.action.flip(1), rollout.action)
-    same_obs = [policy.actions(torch.zeros(TRIALS, 2), carry[3]).greedy for carry in carries(policy, rollout)]
+    same_obs = [policy.actions(torch.zeros(TRIALS, 2), carry[-2]).greedy for carry in carries(policy, rollout)]
     assert torch.equal(same_obs[0][0], same_obs[0][1])  # without luck of its own, each trial has the bundle's
 
 

@@ -62,10 +62,10 @@ def test_one_by_one_over_a_thousand_is_all_at_once() -> None:
 def test_a_factor_reads_reward_and_outcome_only_where_told_to(next_obs: bool, reads_reward: bool) -> None:
     torch.manual_seed(0)
     encoder = TransitionEncoder(Sizes(2, 1, 1, reads_reward), (8,), LATENT, next_obs)
-    row = [torch.randn(5, n) for n in (2, 1, 1, 2)]
+    row = [torch.randn(5, n) for n in (2, 1, 1, 1, 2)]
     before = encoder(encoder.rows(*row))
     assert (before.precision > 0).all()
-    for i, read in enumerate((True, True, reads_reward, next_obs)):
+    for i, read in enumerate((True, reads_reward, True, reads_reward, next_obs)):
         other = [x + 1.0 * (i == k) for k, x in enumerate(row)]
-        other[3] = other[3] + 1.0 * (i == 0)  # the motion stays as it was
+        other[4] = other[4] + 1.0 * (i == 0)  # the motion stays as it was
         assert torch.equal(encoder(encoder.rows(*other)).weighted, before.weighted) is not read

@@ -32,6 +32,7 @@ BATCH = Steps(
     UNSEEN.action,
     torch.zeros(UNSEEN.size),
     torch.zeros(UNSEEN.size),
+    torch.zeros(UNSEEN.size),
     UNSEEN.terminated,
     UNSEEN.terminated,
     UNSEEN.next_obs,

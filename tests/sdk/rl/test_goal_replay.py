@@ -131,7 +131,9 @@ def rows(terminated: list[float]) -> Steps:
     size, obs = len(flags), torch.zeros(len(flags), 2)
     obs[:, 1] = 5.0
     none = torch.zeros(size, 1)
-    return Steps(obs, none, none, -torch.ones(size), -torch.ones(size), flags, flags, obs.clone(), none)
+    return Steps(
+        obs, none, none, torch.zeros(size), -torch.ones(size), -torch.ones(size), flags, flags, obs.clone(), none
+    )
 
 
 def test_an_episode_ends_where_the_new_goal_ends_it_and_where_it_would_have_ended_anyway() -> None:

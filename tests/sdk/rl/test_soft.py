@@ -157,7 +157,7 @@ def test_with_the_temperature_near_zero_values_and_actions_are_those_of_riccati(
     cost = ((obs @ Q) * obs).sum(-1) + ((action @ R) * action).sum(-1)
     rows = [torch.from_numpy(x.astype(np.float32)) for x in (obs, action, -cost, obs @ A.T + action @ B.T)]
     zeros = torch.zeros(4000)
-    steps = Steps(rows[0], rows[1], rows[1], rows[2], rows[2], zeros, zeros, rows[3], zeros[:, None])
+    steps = Steps(rows[0], rows[1], rows[1], zeros, rows[2], rows[2], zeros, zeros, rows[3], zeros[:, None])
     for _ in range(1200):
         index = torch.from_numpy(rng.integers(0, 4000, 128))
         learner.descend(Steps(*(x[index] for x in steps)), rng)

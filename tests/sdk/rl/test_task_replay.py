@@ -45,6 +45,10 @@ def test_steps_hold_what_was_sampled_sent_paid_and_told() -> None:
     read = steps.unread[:, :-1] == 0
     torch.testing.assert_close(steps.sent[:, :-1][read], rollout.last_action[1:].transpose(0, 1)[read])
     torch.testing.assert_close(steps.told[:, :-1], rollout.last_reward[1:, :, 0].T)
+    begins = rollout.episode_start[..., 0].T == 1
+    assert (steps.heard[begins] == 0).all()
+    torch.testing.assert_close(steps.heard[~begins], rollout.last_reward[..., 0].T[~begins])
+    assert steps.heard[~begins].any()
     torch.testing.assert_close(steps.next_obs, rollout.final_obs.transpose(0, 1))
 
 
