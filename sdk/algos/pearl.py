@@ -165,6 +165,7 @@ class Pearl:
         self.observe(rollout)
         if len(self.replay) < min(self.config.warm_up, self.config.replay):
             return {}
+        self.soft.pace(progress)
         rng = keyed_rng(self.seed, "pearl", iteration, "batches")
         count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
         means = mean_of([self.descend(*self.draw(rng), rng) for _ in range(count)])

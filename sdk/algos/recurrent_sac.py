@@ -123,6 +123,7 @@ class RecurrentSac:
         buffer, steps = self.remember(rollout), len(rollout.reward)
         if len(buffer) * steps < min(self.config.warm_up, self.config.replay):
             return {}
+        self.soft.pace(progress)
         rng = keyed_rng(self.seed, "recurrent_sac", iteration, "batches")
         count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
         return mean_of([self.descend(buffer.trials(self._some(len(buffer), rng)), rng) for _ in range(count)])

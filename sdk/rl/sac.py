@@ -49,6 +49,7 @@ class Sac:
         self.remember(rollout)
         if len(self.replay) < min(self.config.warm_up, self.config.replay):
             return {}
+        self.soft.pace(progress)
         rng = keyed_rng(self.seed, "sac", iteration, "batches")
         count = max(1, round(self.config.updates_per_step * rollout.reward.numel()))
         return mean_of([self.descend(self.replay.draw(self.config.batch, rng), rng) for _ in range(count)])

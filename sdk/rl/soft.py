@@ -22,6 +22,7 @@ class SoftConfig(Schema):
     """Settings that every algorithm with soft critics has, under `method`."""
 
     lr: float = Field(default=1e-3, gt=0, description="Adam step size of actor, critics and temperature")
+    anneal: bool = Field(default=False, description="whether that falls linearly, to a twentieth at the run's end")
     gamma: float = Field(default=0.98, ge=0, lt=1)
     tau: float = Field(default=0.005, gt=0, le=1, description="share of the way that slow critics follow in a descent")
     batch: int = Field(default=256, ge=1, description="rows of a descent")
@@ -91,6 +92,12 @@ class SoftCritics(Generic[Critic]):
     def temperature(self) -> Tensor:
         """What a nat of entropy is worth now."""
         return self.log_temperature.detach().exp()
+
+    def pace(self, progress: float) -> None:
+        """Set the step sizes for the share of the run that is over: late, small ones settle what they find."""
+        for optimizer in self._optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = self.config.lr * (1 - 0.95 * progress * self.config.anneal)
 
     def target(self, reward: Tensor, terminated: Tensor, next_value: Tensor, next_log_prob: Tensor) -> Tensor:
         """Return what both critics are to say, a constant."""

@@ -123,6 +123,19 @@ def test_each_critic_learns_from_the_same_target_and_the_slow_ones_follow() -> N
         torch.testing.assert_close(slow, old + 0.25 * (new - old))
 
 
+@pytest.mark.parametrize(("anneal", "last"), [(False, 1.0), (True, 0.05)])
+def test_steps_shrink_towards_the_end_where_asked_for(anneal: bool, last: float) -> None:
+    """Adam's step is about its size, so weights move as much less."""
+    moved = []
+    for progress in (0.0, 1.0):
+        learner = regulator(0.9, warm_up=0, updates_per_step=1e-9, anneal=anneal)
+        before = learner.soft.critic.weights[0].clone()
+        rollout = collect(Regulated(4), learner.policy, [0, 1, 2, 3], seed=0, stream="train")
+        learner.update(rollout, 0, progress)
+        moved.append(float((learner.soft.critic.weights[0] - before).abs().max()))
+    assert moved[1] / moved[0] == pytest.approx(last, rel=1e-3)
+
+
 def test_the_actor_s_loss_moves_no_critic_and_the_critics_loss_no_actor() -> None:
     learner = regulator(0.9, warm_up=0, updates_per_step=0.005)
     learn(Regulated(4), learner, 1)
