@@ -50,6 +50,9 @@ class Entry(Schema):
     visits: float | None = Field(default=None, description="least share of places with goals visited before adapting")
     missed: float | None = Field(default=None, description="largest share: who does not explore must not get there")
     episodes: dict[int, float] = Field(default={}, description="least share of the gap an episode of a toy closes")
+    fewer_steps: dict[str, float] = Field(
+        default={}, description="least ratio of the steps that another algorithm takes to the bar, which is this one's"
+    )
     toy: dict[str, Any] = Field(default={}, description="settings of the toy for this algorithm, beside the file's")
     steps: int | None = None
     trials: int | None = None
@@ -62,7 +65,7 @@ class Entry(Schema):
 
     def settings(self) -> dict[str, Any]:
         """Return what the file says, of what `simshift train --config` takes; the toy is the file's."""
-        own = {"algo", "bar", "adapted", "reached", "visits", "missed", "episodes", "toy"}
+        own = {"algo", "bar", "adapted", "reached", "visits", "missed", "episodes", "fewer_steps", "toy"}
         return self.model_dump(exclude_unset=True, exclude=own)
 
 
@@ -117,6 +120,10 @@ class BenchmarkFile(Schema):
             raise ValueError(f"near counts visits where goals are few: the toys {', '.join(PLANES_WITH_FEW_GOALS)}")
         if any(entry.episodes for entry in self.algorithms.values()) and (self.robot or self.adapts_every):
             raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
+        for entry in self.algorithms.values():
+            others = [self.algorithms.get(name) for name in entry.fewer_steps]
+            if self.robot or any(other is None or other.bar is None or other.bar != entry.bar for other in others):
+                raise ValueError("fewer_steps names algorithms of a toy that have the same bar")
         if self.toy and (self.beyond or self.switch or self.played_task):
             raise ValueError("beyond, switch and played_task change a robot; a toy has settings of its own")
         return self

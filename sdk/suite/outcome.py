@@ -151,6 +151,27 @@ def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:
     return result
 
 
+def fewer_steps(benchmark: Benchmark, algo: str, found: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """Return how many times as many steps others took to the bar, of all whose rows were found now.
+
+    Who did not get there with every seed is not compared: its mean would be of its lucky ones.
+    """
+    taken = {name: steps for name, those in found.items() if (steps := _all_to_the_bar(those)) is not None}
+    wanted = benchmark.entry(algo).fewer_steps if algo in taken else {}
+    return [
+        at_least(f"{benchmark.name}/{algo}/fewer_steps_than_{other}", taken[other] / taken[algo], "times", least)
+        for other, least in wanted.items()
+        if other in taken
+    ]
+
+
+def _all_to_the_bar(found: Sequence[Row]) -> float | None:
+    """Mean steps to the bar, where every seed's learning curve reached it."""
+    by_end = {row.name.rsplit("/", 1)[-1]: row for row in found}
+    reached, steps = (by_end.get(name) for name in ("seeds_that_reached_the_bar", "steps_to_the_bar"))
+    return steps.value if reached and steps and reached.unit == f"of {reached.value:.0f} learning curves" else None
+
+
 def cost(prefix: str, runs: list[Trained]) -> list[Row]:
     """Return the steps and the training time of a run, over seeds."""
     result = []

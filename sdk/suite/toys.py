@@ -14,7 +14,7 @@ from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
 from sdk.suite.options import Options
-from sdk.suite.outcome import Trained, known, over_seeds, rows
+from sdk.suite.outcome import Trained, fewer_steps, known, over_seeds, rows
 from sdk.suite.paths import draw_paths, visited, walked
 from sdk.suite.pictures import IMAGES, draw
 from sdk.suite.training import train_side_by_side
@@ -37,6 +37,7 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
     found = {algo: rows(benchmark, algo, _evaluated(benchmark, algo, options, console), strategies) for algo in algos}
     if benchmark.file.near is not None:
         found = {algo: [*those, _visits(benchmark, algo, options)] for algo, those in found.items()}
+    found = {algo: [*those, *fewer_steps(benchmark, algo, found)] for algo, those in found.items()}
     if options.record:
         for algo, those in found.items():
             write_result(*options.result(benchmark, algo), time.monotonic() - start, those)
