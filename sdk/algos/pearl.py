@@ -203,7 +203,7 @@ class Pearl:
         loss, kl = critic_loss(value, target), kl_to_prior(belief)
         self.soft.descend_critics(loss + self.config.kl_weight * kl.sum(-1).mean())
         action, log_prob = self.policy.actions(steps.obs, fixed).sample(noise[1])
-        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, fixed, action)), log_prob)
+        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, fixed, action)), log_prob, action)
         dims = {f"kl_dim_{i}": float(nats) for i, nats in enumerate(kl.detach().mean(0))}
         return {**self.soft.statistics(loss, value, log_prob), "kl_least": float(kl.detach().sum(-1).min()), **dims}
 

@@ -142,7 +142,7 @@ class RecurrentSac:
         loss = critic_loss(value, target)
         self.soft.descend_critics(loss)
         action, log_prob = SquashedGaussian(actions.mean[:-1], actions.log_std[:-1]).sample(noise[1])
-        self.soft.descend_actor(self.soft.critic(known[:-1].detach(), action), log_prob)
+        self.soft.descend_actor(self.soft.critic(known[:-1].detach(), action), log_prob, action)
         return self.soft.statistics(loss, value, log_prob)
 
     def nothing_follows(self, trials: Rollout) -> Tensor:

@@ -66,7 +66,7 @@ class Sac:
         loss = critic_loss(value, target, weight)
         self.soft.descend_critics(loss)
         action, log_prob = self.policy.actions(steps.obs).sample(noise[1])
-        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, steps.context, action)), log_prob)
+        self.soft.descend_actor(self.soft.critic(self.judged(steps.obs, steps.context, action)), log_prob, action)
         return self.soft.statistics(loss, value, log_prob)
 
     def judged(self, obs: Tensor, context: Tensor, action: Tensor) -> Tensor:

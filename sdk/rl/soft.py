@@ -32,6 +32,9 @@ class SoftConfig(Schema):
     temperature: float = Field(default=0.1, gt=0, description="reward that a nat of entropy is worth, at the start")
     automatic: bool = Field(default=True, description="whether the temperature moves towards the target entropy")
     target_entropy: float = Field(default=-1.0, description="nats an action dimension, before which it falls")
+    action_l2: float = Field(
+        default=0.0, ge=0, description="what the mean square of actions costs the actor, and no critic hears of"
+    )
     reward_scale: float = Field(default=1.0, gt=0, description="what critics see of a reward")
     max_grad_norm: float = Field(default=10.0, gt=0)
 
@@ -110,9 +113,14 @@ class SoftCritics(Generic[Critic]):
         with torch.no_grad():
             torch._foreach_lerp_(list(self.slow.parameters()), list(self.critic.parameters()), self.config.tau)
 
-    def descend_actor(self, value: Tensor, log_prob: Tensor) -> None:
-        """Take a step of the actor for its own actions' values `[2, …]`, then one of the temperature."""
-        self._step("actor", actor_loss(value, log_prob, self.temperature))
+    def descend_actor(self, value: Tensor, log_prob: Tensor, action: Tensor) -> None:
+        """Take a step of the actor for the values `[2, …]` of its own actions `[…, A]`, then one of the temperature.
+
+        `action_l2` is the penalty of Plappert et al. (2018): without it, actions run to their limits where values
+        hardly differ.
+        """
+        cost = self.config.action_l2 * (action**2).mean()
+        self._step("actor", actor_loss(value, log_prob, self.temperature) + cost)
         if self.config.automatic:
             self._step("temperature", temperature_loss(self.log_temperature, log_prob, self.target_entropy))
 

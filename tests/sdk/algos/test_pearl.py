@@ -127,7 +127,9 @@ def test_the_policy_s_loss_gives_the_encoder_no_gradient() -> None:
     latent = learner.policy.posterior(context).belief.mean.expand(*steps.reward.shape, -1)
     before = flat(learner.policy.encoder)
     action, log_prob = learner.policy.actions(steps.obs, latent.detach()).sample(torch.zeros_like(steps.action))
-    learner.soft.descend_actor(learner.soft.critic(learner.judged(steps.obs, latent.detach(), action)), log_prob)
+    learner.soft.descend_actor(
+        learner.soft.critic(learner.judged(steps.obs, latent.detach(), action)), log_prob, action
+    )
     assert torch.equal(flat(learner.policy.encoder), before)
     held = {id(p) for p in learner.soft._groups["actor"]}
     assert held == {id(p) for p in learner.policy.head.parameters()}
@@ -140,7 +142,7 @@ def test_a_descent_moves_the_encoder_by_the_critics_loss_and_the_kl_alone() -> N
         learner = made(used())
         context, steps = batch(learner)
         if silent:
-            learner.soft.descend_actor = lambda value, log_prob: None  # type: ignore[method-assign]
+            learner.soft.descend_actor = lambda value, log_prob, action: None  # type: ignore[method-assign]
         learner.descend(context, steps, np.random.default_rng(1))
         moved.append((flat(learner.policy.encoder), flat(learner.policy.head)))
     assert torch.equal(moved[0][0], moved[1][0])

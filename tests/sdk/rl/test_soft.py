@@ -58,10 +58,22 @@ def test_the_temperature_settles_where_the_entropy_is_the_target() -> None:
     entropy = []
     for _ in range(500):
         action, log_prob = SquashedGaussian(mean, log_std).sample(noise)
-        soft.descend_actor(-(action[:, 0] ** 2).expand(2, -1), log_prob)
+        soft.descend_actor(-(action[:, 0] ** 2).expand(2, -1), log_prob, action)
         entropy.append(-float(log_prob.detach().mean()))
     assert max(entropy) > 0
     assert np.mean(entropy[300:]) == pytest.approx(-0.5, abs=0.1)
+
+
+@pytest.mark.parametrize(("cost", "settled"), [(0.0, 0.8), (0.5, 0.8 / 1.5)])
+def test_large_actions_cost_the_actor_what_they_are_said_to(cost: float, settled: float) -> None:
+    """Worth most at 0.8, at a cost of c times its square it is best at 0.8 / (1 + c)."""
+    mean = torch.nn.Parameter(torch.zeros(1, 1))
+    config = SoftConfig(lr=0.02, temperature=1e-6, automatic=False, action_l2=cost)
+    soft = SoftCritics(TwinCritic(1, (4,)), [mean], 1, config)
+    for _ in range(400):
+        action = torch.tanh(mean)
+        soft.descend_actor(-((action[:, 0] - 0.8) ** 2).expand(2, -1), torch.zeros(1), action)
+    assert float(torch.tanh(mean)) == pytest.approx(settled, abs=0.02)
 
 
 # --- tanh ------------------------------------------------------------------------------------------------------------
