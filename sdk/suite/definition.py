@@ -122,7 +122,7 @@ class BenchmarkFile(Schema):
             raise ValueError("bars of episodes are a toy's, where nothing is reported by adaptation instead")
         for entry in self.algorithms.values():
             others = [self.algorithms.get(name) for name in entry.fewer_steps]
-            if self.robot or any(other is None or other.bar is None or other.bar != entry.bar for other in others):
+            if any(self.robot or other is None or other.bar is None or other.bar != entry.bar for other in others):
                 raise ValueError("fewer_steps names algorithms of a toy that have the same bar")
         if self.toy and (self.beyond or self.switch or self.played_task):
             raise ValueError("beyond, switch and played_task change a robot; a toy has settings of its own")
