@@ -18,7 +18,8 @@
 
 Deviations: N(0, I) is a factor of q, so that without transitions q is the prior. Contexts have between none and
 `context` transitions. The KL is a mean over tasks. A transition counts once its outcome is read: the last of an episode
-never is. Two soft critics for a value network. A reward is read beside what it rose by.
+never is. Two soft critics for a value network. A reward is read beside what it rose by. Half
+of the trials are played without noise in the actions, since a robot's are.
 """
 
 from __future__ import annotations
@@ -64,6 +65,9 @@ class PearlConfig(SoftConfig):
     batch: int = Field(default=64, ge=1, description="steps of each")
     context: int = Field(default=64, ge=1, description="most transitions of a context")
     recent: int = Field(default=1, ge=1, description="trials of a task that contexts are drawn from: the last ones")
+    quiet: float = Field(
+        default=0.5, ge=0, le=1, description="share of the trials played without noise, which tell what a robot's will"
+    )
     kl_weight: float = Field(default=0.1, ge=0, description="weight of the KL, summed over dimensions")
 
 
@@ -76,7 +80,7 @@ class PearlPolicy(SquashedActing):
     def __init__(self, sizes: Sizes, config: TrainConfig, settings: PearlConfig) -> None:
         super().__init__()
         self.sizes, self.latent, self.draws = sizes, settings.latent, settings.draws
-        self.samples = settings.acts_on == "sample"
+        self.samples, self.quiet = settings.acts_on == "sample", settings.quiet
         self.inputs = ("obs", "last_action", *(["last_reward"] if sizes.reads_reward else []), "episode_start")
         self.normalizer = Normalizer(sizes.obs)
         self.encoder = TransitionEncoder(sizes, settings.encoder_hidden, settings.latent, settings.next_obs)

@@ -95,14 +95,16 @@ def collect(
 ) -> Rollout:
     """Play one trial of each world in `indices`, or its first `steps`, and return the block.
 
-    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects. A policy
-    that adapts does so between the episodes; until then it explores, asked to or not. Episodes that do not depend on
-    each other are played side by side, and lie in the block in their order.
+    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects; a policy
+    may ask that a share `quiet` of its trials has none. A policy that adapts does so between the episodes; until then
+    it explores, asked to or not. Episodes that do not depend on each other are played side by side, and lie in the
+    block in their order.
     """
     steps = steps or worlds.trial_steps
     count = episodes_abreast(worlds, policy, steps)
     size, length = len(indices) * count, getattr(worlds, "episode_steps", steps)
-    noise = _action_noise(indices, (steps, worlds.action_size), seed, stream, policy.log_std is None)
+    rngs = [keyed_rng(seed, stream, i, "action") for i in indices]
+    noise = _action_noise(rngs, (steps, worlds.action_size), policy.log_std is None, getattr(policy, "quiet", 0.0))
     noise = abreast(noise, count, length)
     adaptation = Adaptation(policy, len(indices), count)
     obs, context = begin(worlds, indices, count)
@@ -168,9 +170,11 @@ def _achieved(result: TrialStep) -> Tensor:
     return torch.empty(0) if result.achieved is None else _tensor(result.achieved)
 
 
-def _action_noise(indices: list[int], shape: tuple[int, int], seed: int, stream: str, discrete: bool) -> Tensor:
-    keyed = (keyed_rng(seed, stream, i, "action") for i in indices)
-    return torch.from_numpy(np.stack([exploration_noise(rng, shape, discrete) for rng in keyed], axis=1))
+def _action_noise(rngs: list[np.random.Generator], shape: tuple[int, int], discrete: bool, quiet: float) -> Tensor:
+    noise = np.stack([exploration_noise(rng, shape, discrete) for rng in rngs], axis=1)
+    if quiet:
+        noise = noise * np.array([rng.random() >= quiet for rng in rngs], dtype=np.float32)[:, None]
+    return torch.from_numpy(noise)
 
 
 def _tensor(array: np.ndarray) -> Tensor:

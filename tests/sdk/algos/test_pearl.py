@@ -186,6 +186,22 @@ def test_contexts_have_any_number_of_transitions_up_to_the_most() -> None:
     assert {size for pair in sizes for size in pair} == {0, 1, 2, 3}
 
 
+def test_a_share_of_the_trials_is_played_as_a_robot_would() -> None:
+    """By world, whoever plays it and beside which others."""
+
+    def quiet(share: float, size: int = 40) -> list[bool]:
+        policy, worlds = used(quiet=share), list(range(size))
+        noisy, without = (
+            collect(TwoArms(size), policy, worlds, seed=0, stream="train", explore=explore) for explore in (True, False)
+        )
+        return (noisy.action == without.action).all(-1).all(0).tolist()  # type: ignore[no-any-return]
+
+    assert (sum(quiet(0.0)), sum(quiet(1.0))) == (0, 40)
+    some = quiet(0.5)
+    assert 10 < sum(some) < 30
+    assert quiet(0.5, size=8) == some[:8]
+
+
 def test_the_policy_knows_of_a_task_only_what_it_plays_in_it() -> None:
     """A learner full of a task's experience, or empty: on another trial of it the policy does the same."""
     policy = used()
