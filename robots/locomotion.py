@@ -45,7 +45,7 @@ class Locomotion(Task):
         return Start(offset, base_turn=from_yaw(heading))
 
     def with_upkeep(self, term: float, robot: RobotView) -> float:
-        """Return the mean of the task's own term, in [−1, 1], of standing and of ease, in [0, 1], less what a fall costs."""
+        """Return the mean of the task's term, in [−1, 1], of standing and ease, in [0, 1], less what a fall costs."""
         ease = 1.0 - effort(robot.last_action) / robot.joint_count
         standing = not self.fallen(robot)
         total = term + self.alive_weight * standing + self.ease_weight * ease
