@@ -22,6 +22,7 @@ import torch
 from rich.console import Console
 
 from robots.robot_env import RobotEnv
+from robots.spec import load_robot
 from sdk.config import TrainConfig, configure
 from sdk.evaluate import HELD_OUT, evaluate_run
 from sdk.progress import bar
@@ -29,7 +30,8 @@ from sdk.results import Row, at_least, measured, write_result
 from sdk.statistics import mean_ci95, seeds_by_tasks_ci95
 from sdk.train import train
 
-ROBOT, TASK, EPISODES = "cartpole", "swing_up", 2
+ROBOT, TASK = "cartpole", "swing_up"
+EPISODES = load_robot(ROBOT, TASK)[0].task.episodes
 SETTINGS: dict[str, Any] = {
     "policy": {"hidden": [128, 128], "informed_critic": False},
     "method": {

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from domain_rand.epopt import worst
 from domain_rand.randomizer import keyed_rng
 from domain_rand.schema import ConfigError, Schema
+from sdk.rl.annealing import anneal
 from sdk.rl.distributions import distribution
 from sdk.rl.objectives import clipped_value_loss, ppo_clip_loss, standardize
 from sdk.rl.returns import gae
@@ -149,8 +150,7 @@ class Ppo:
 
     def update(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Improve the policy on one rollout; `progress` in [0, 1] sets what falls with time. Returns means."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.config.lr * (1 - 0.95 * progress)
+        anneal(self.optimizer, self.config.lr, progress)
         entropy_weight = self.config.entropy_weight * (1 - progress * self.config.anneal_entropy)
         learnt = hardest(rollout, self.config.worst) if progress >= self.config.worst_from else rollout
         batch = prepare(self.policy, learnt, self.horizon, self.config)  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from domain_rand.schema import Schema
+from sdk.rl.annealing import anneal
 
 
 class SoftConfig(Schema):
@@ -98,9 +99,9 @@ class SoftCritics(Generic[Critic]):
 
     def pace(self, progress: float) -> None:
         """Set the step sizes for the share of the run that is over: late, small ones settle what they find."""
-        for optimizer in self._optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = self.config.lr * (1 - 0.95 * progress * self.config.anneal)
+        if self.config.anneal:
+            for optimizer in self._optimizers.values():
+                anneal(optimizer, self.config.lr, progress)
 
     def target(self, reward: Tensor, terminated: Tensor, next_value: Tensor, next_log_prob: Tensor) -> Tensor:
         """Return what both critics are to say, a constant."""

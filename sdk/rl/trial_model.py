@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from domain_rand.randomizer import keyed_rng
 from domain_rand.schema import Schema
+from sdk.rl.annealing import anneal
 from sdk.rl.rollout import Rollout
 from sdk.rl.soft import mean_of
 from sdk.rl.trial_buffer import TrialBuffer
@@ -54,8 +55,7 @@ class TrialModel:
     def learn(self, rollout: Rollout, iteration: int, progress: float) -> dict[str, float]:
         """Keep the trials and descend a few times on some that are kept; returns means."""
         self.buffer.add(rollout)
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.settings.lr * (1 - 0.95 * progress)
+        anneal(self.optimizer, self.settings.lr, progress)
         rng = keyed_rng(self.seed, self.name, iteration, "beliefs")
         return mean_of([self.descend(self._some(rng), rng) for _ in range(self.settings.updates)])
 

@@ -151,25 +151,31 @@ def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:
     return result
 
 
-def fewer_steps(benchmark: Benchmark, algo: str, found: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """Return how many times as many steps others took to the bar, of all whose rows were found now.
+def fewer_steps(
+    benchmark: Benchmark, algo: str, runs: Mapping[str, Sequence[Trained]], strategies: Mapping[str, Known]
+) -> list[Row]:
+    """Return how many times as many steps others took to the bar, of all that have runs here.
 
     Who did not get there with every seed is not compared: its mean would be of its lucky ones.
     """
-    taken = {name: steps for name, those in found.items() if (steps := _all_to_the_bar(those)) is not None}
-    wanted = benchmark.entry(algo).fewer_steps if algo in taken else {}
+    file, entry = benchmark.file, benchmark.entry(algo)
+    if not entry.fewer_steps or entry.bar is None:
+        return []
+    line = entry.bar.line(strategies[file.ceiling].total, strategies[file.floor].total)
+    taken = {name: _mean_steps(those, line) for name, those in runs.items()}
+    own, others = taken[algo], {name: taken.get(name) for name in entry.fewer_steps}
     return [
-        at_least(f"{benchmark.name}/{algo}/fewer_steps_than_{other}", taken[other] / taken[algo], "times", least)
-        for other, least in wanted.items()
-        if other in taken
+        at_least(f"{benchmark.name}/{algo}/fewer_steps_than_{name}", steps / own, "times", entry.fewer_steps[name])
+        for name, steps in others.items()
+        if own is not None and steps is not None
     ]
 
 
-def _all_to_the_bar(found: Sequence[Row]) -> float | None:
-    """Mean steps to the bar, where every seed's learning curve reached it."""
-    by_end = {row.name.rsplit("/", 1)[-1]: row for row in found}
-    reached, steps = (by_end.get(name) for name in ("seeds_that_reached_the_bar", "steps_to_the_bar"))
-    return steps.value if reached and steps and reached.unit == f"of {reached.value:.0f} learning curves" else None
+def _mean_steps(runs: Sequence[Trained], line: float) -> float | None:
+    """Return the mean steps to `line`, where every run's learning curve reached it."""
+    points = [first_at(run.curve, line) for run in runs]
+    steps = [float(point["steps"]) for point in points if point is not None]
+    return float(np.mean(steps)) if len(steps) == len(points) else None
 
 
 def cost(prefix: str, runs: list[Trained]) -> list[Row]:

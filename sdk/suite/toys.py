@@ -34,10 +34,13 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
     train_side_by_side(options.jobs(benchmark, algos), console, options.at_once)
     with console.status("working out the references"):
         strategies = known(benchmark)
-    found = {algo: rows(benchmark, algo, _evaluated(benchmark, algo, options, console), strategies) for algo in algos}
+    runs = {algo: _evaluated(benchmark, algo, options, console) for algo in algos}
+    found = {
+        algo: [*rows(benchmark, algo, those, strategies), *fewer_steps(benchmark, algo, runs, strategies)]
+        for algo, those in runs.items()
+    }
     if benchmark.file.near is not None:
         found = {algo: [*those, _visits(benchmark, algo, options)] for algo, those in found.items()}
-    found = {algo: [*those, *fewer_steps(benchmark, algo, found)] for algo, those in found.items()}
     if options.record:
         for algo, those in found.items():
             write_result(*options.result(benchmark, algo), time.monotonic() - start, those)

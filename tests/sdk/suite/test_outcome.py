@@ -67,12 +67,11 @@ def test_steps_to_the_same_bar_are_compared_where_every_seed_got_there() -> None
     of = Benchmark("it", BenchmarkFile.parse(file), "it")
 
     def compared(**steps: list[int | None]) -> list[tuple[float, bool | None]]:
-        found = {}
+        runs, nothing = {}, Evaluation(np.zeros(2), np.zeros((2, 3)), np.zeros(2))
         for algo, ends in steps.items():
             curves = [[] if end is None else [{"steps": end, "seconds": 1.0, "mean": -3.0}] for end in ends]
-            runs = [Trained(i, Evaluation(np.zeros(2), np.zeros((2, 3)), np.zeros(2)), c) for i, c in enumerate(curves)]
-            found[algo] = rows(of, algo, runs, known)
-        return [(row.value, row.holds) for row in fewer_steps(of, "pearl", found)]
+            runs[algo] = [Trained(seed, nothing, curve) for seed, curve in enumerate(curves)]
+        return [(row.value, row.holds) for row in fewer_steps(of, "pearl", runs, known)]
 
     assert compared(pearl=[10, 30], rl2=[300, 100]) == [(10.0, True)]
     assert compared(pearl=[10, 31], rl2=[300, 100])[0][1] is False
