@@ -25,14 +25,13 @@ class Locomotion(Task):
     """Settings of every such task: how the body starts and when it has fallen.
 
     Without `fall_height` and `fall_tilt` it never falls. A body that may fall should earn something by standing, or
-    falling early is its best way out of a reward below zero. A fall costs `fall_cost`, since the next episode begins
-    upright: where that is a gift, diving forward again and again earns more than learning to run.
+    falling early is its best way out of a reward below zero.
     """
 
     frame: Frame = "heading"
     fall_height: float | None = Field(default=None, description="height of the base that counts as a fall [m]")
     fall_tilt: float | None = Field(default=None, ge=-1, le=1, description="cosine of the tilt that counts as a fall")
-    fall_cost: float = Field(default=25.0, ge=0, description="what a fall costs, in control periods of full reward")
+    fall_cost: float = 25.0
     alive_weight: float = Field(default=0.0, ge=0, description="of standing, where the task's own term weighs 1")
     ease_weight: float = Field(default=0.05, ge=0, description="of not exerting the joints")
     start_std: float = Field(default=0.02, ge=0, description="spread of joint positions at reset [rad]")
@@ -45,11 +44,11 @@ class Locomotion(Task):
         return Start(offset, base_turn=from_yaw(heading))
 
     def with_upkeep(self, term: float, robot: RobotView) -> float:
-        """Return the mean of the task's term, in [−1, 1], of standing and ease, in [0, 1], less what a fall costs."""
+        """Return the mean of the task's term, in [−1, 1], of standing and ease, in [0, 1]."""
         ease = 1.0 - effort(robot.last_action) / robot.joint_count
-        standing = not self.fallen(robot)
+        standing = self.alive_weight > 0.0 and not self.fallen(robot)
         total = term + self.alive_weight * standing + self.ease_weight * ease
-        return total / (1.0 + self.alive_weight + self.ease_weight) - self.fall_cost * (not standing)
+        return total / (1.0 + self.alive_weight + self.ease_weight)
 
     def fallen(self, robot: RobotView) -> bool:
         """Whether the body lies."""

@@ -152,8 +152,8 @@ class RobotEnv(gymnasium.Env[np.ndarray, np.ndarray]):
         self.robot.step(command)
         self.step_count = step = self.step_count + 1
         episode, view = self.episode, self._view
-        reward = episode.reward(step, view)
         terminated = episode.terminated(step, view)
+        reward = episode.reward(step, view) - self.task.fall_cost * terminated
         return self._observe(), reward, terminated, step >= episode.horizon, {}
 
     @property

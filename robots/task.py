@@ -76,10 +76,15 @@ class GoalEpisode(Episode, Protocol):
 
 
 class Task(Schema):
-    """Settings of a task; times in s. A subclass adds its own, `signals` and `begin`."""
+    """Settings of a task; times in s. A subclass adds its own, `signals` and `begin`.
+
+    A trial goes on after a fall, with an episode that begins upright: where `fall_cost` is less than that is worth,
+    falling again and again earns more than learning not to. The environment charges it, beside `Episode.reward`.
+    """
 
     episodes: int = Field(default=1, ge=1, description="episodes of one world in a trial")
     episode_time: float = Field(default=2.0, gt=0)
+    fall_cost: float = Field(default=0.0, ge=0, description="what ending for good costs, in periods of full reward")
 
     def horizon(self, control_dt: float) -> int:
         """Control steps in one episode, at least one."""

@@ -1,8 +1,7 @@
 """Swing a free pole up and hold it there, the cart in the middle; started upright, the same task is balancing.
 
 Upright is angle 0 of the passive joint `pole`. Every reward term lies in [0, 1] and they are multiplied, so that none
-can be traded for another. Trials last a fixed time and a lost episode is followed by the next, upright again: where
-that shall not be a gift, losing has a cost.
+can be traded for another.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ class SwingUp(Task):
     start_angle: float = Field(default=pi, description="where the pole starts; π hangs")
     start_std: float = Field(default=0.1, ge=0, description="spread of all positions and velocities at reset")
     fall_angle: float | None = Field(default=None, gt=0, description="angle at which the episode is lost; none: never")
-    fall_cost: float = Field(default=0.0, ge=0, description="what losing it costs, in steps of perfect balance")
     centre_margin: float = Field(default=1.5, gt=0, description="distance from the middle that earns a tenth [m]")
     calm_vel: float = Field(default=8.0, gt=0, description="pole velocity that earns a tenth [rad/s]")
     effort_share: float = Field(default=0.1, ge=0, le=1, description="share of the reward that full effort costs")
@@ -51,14 +49,13 @@ class SwingUpEpisode:
         return {}
 
     def reward(self, step: int, robot: RobotView) -> float:
-        """Return upright × centred × calm × effortless; less the cost of a fall, which is followed by a fresh start."""
+        """Return upright × centred × calm × effortless."""
         task = self._task
         up = upright(cos(robot.joint_pos_of(task.pole)))
         centred = tolerance(robot.joint_pos[0], 0.0, 0.0, task.centre_margin)
         calm = tolerance(robot.joint_vel_of(task.pole), 0.0, 0.0, task.calm_vel)
         action = robot.last_action[0]
-        fallen = task.fall_cost if self.terminated(step, robot) else 0.0
-        return up * (1.0 + centred) / 2.0 * (1.0 + calm) / 2.0 * (1.0 - task.effort_share * action * action) - fallen
+        return up * (1.0 + centred) / 2.0 * (1.0 + calm) / 2.0 * (1.0 - task.effort_share * action * action)
 
     def terminated(self, step: int, robot: RobotView) -> bool:
         """Whether a pole that was to be balanced has fallen."""

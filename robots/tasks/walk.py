@@ -1,8 +1,7 @@
 """Walk as told: follow a velocity command in the base's frame, upright, at height, without jerking.
 
 The command (forward, leftward, turning) is a signal, drawn anew every `hold_time`; some are zero, so that standing is
-part of the task. Every term lies in [0, 1], and the weights are those of a mean. A fall has a cost, since the next
-episode begins upright.
+part of the task. Every term lies in [0, 1], and the weights are those of a mean.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ class Walk(Task):
     height: float = Field(default=0.26, gt=0, description="of the base's frame when it walks well")
     fall_height: float = Field(default=0.15, ge=0)
     fall_tilt: float = Field(default=0.5, ge=-1, le=1, description="cosine of the tilt that counts as a fall")
-    fall_cost: float = Field(default=25.0, ge=0, description="what a fall costs, in control periods of full reward")
+    fall_cost: float = 25.0
     weights: tuple[float, float, float, float, float] = (4.0, 2.0, 1.0, 1.0, 1.0)
     success_error: float = Field(default=0.25, gt=0, description="velocity error that counts as following [m/s]")
     start_std: float = Field(default=0.05, ge=0, description="spread of joint positions at reset [rad]")
@@ -71,7 +70,7 @@ class WalkEpisode:
         return {"velocity_command": self._command(step)}
 
     def reward(self, step: int, robot: RobotView) -> float:
-        """Return the weighted mean of following, turning, staying level, at height and calm; less a fall."""
+        """Return the weighted mean of following, turning, staying level, at height and calm."""
         task, action = self._task, robot.last_action
         forward, leftward, turning = self._command(step - 1)
         vel, gravity = robot.base_lin_vel_body, robot.projected_gravity
@@ -83,7 +82,7 @@ class WalkEpisode:
             1.0 - min(1.0, restlessness(action, self._action or action)),
         )
         self._action = action
-        return sum(map(mul, terms, self._weights)) - task.fall_cost * self.terminated(step, robot)
+        return sum(map(mul, terms, self._weights))
 
     def terminated(self, step: int, robot: RobotView) -> bool:
         """Whether the robot has fallen."""

@@ -59,7 +59,7 @@ def test_it_passes_gymnasium_s_own_check(env: RobotEnv) -> None:
 
 
 def test_rewards_are_bounded_numbers_and_observations_inside_their_ranges(env: RobotEnv) -> None:
-    least = -1 - getattr(env.task, "fall_cost", 0.0)
+    least = -1 - env.task.fall_cost
     for row in play(env, 0)[1:]:
         observation, reward = np.array(row[: env.contract.obs_size], dtype=np.float32), row[env.contract.obs_size]
         assert env.observation_space.contains(observation)

@@ -169,6 +169,24 @@ def test_the_last_action_is_what_was_sent_not_what_was_asked(env: RobotEnv) -> N
     assert env.last_action == [0.0]  # 500 N·m/s allow 10 N·m a period
 
 
+@pytest.mark.parametrize(
+    ("robot", "task", "cost"),
+    [("cartpole", "balance_unknown_motor", 50.0), ("hopper", None, 25.0), ("a1", "walk", 25.0)],
+)
+def test_the_step_that_falls_costs_what_it_is_said_to_and_no_other(robot: str, task: str | None, cost: float) -> None:
+    falling = RobotEnv(robot, task=task)
+    falling.reset(seed=0)
+    rewards, fallen = [], False
+    while not fallen and len(rewards) < falling.horizon:
+        action = np.full(len(falling.contract.joints), 1.0 if len(rewards) % 20 < 10 else -1.0, dtype=np.float32)
+        _, reward, fallen, _, _ = falling.step(action)
+        rewards.append(reward)
+    assert fallen
+    assert min(rewards[:-1]) > -1.0
+    assert -cost - 1.0 <= rewards[-1] <= -cost + 1.0
+    falling.close()
+
+
 def test_an_episode_is_cut_at_its_horizon_and_never_terminates(env: RobotEnv) -> None:
     env.reset(seed=0)
     endings = [env.step(action(step))[2:4] for step in range(env.horizon)]

@@ -46,11 +46,11 @@ def test_running_earns_its_share_of_full_speed(speed: float, earned: float) -> N
 
 
 def test_standing_and_ease_are_parts_of_a_mean() -> None:
-    task = RunDirection(full_speed=2.0, alive_weight=0.5, ease_weight=0.1, fall_height=0.5, fall_cost=9.0)
+    task = RunDirection(full_speed=2.0, alive_weight=0.5, ease_weight=0.1, fall_height=0.5)
     episode = RunDirectionEpisode(task, (1.0, 0.0), Start(), 10)
     busy = {"last_action": [1.0, 0.0]}
     assert episode.reward(1, View((1.0, 0.0, 0.0), **busy)) == pytest.approx((0.5 + 0.5 + 0.1 * 0.5) / 1.6)
-    assert episode.reward(1, View((1.0, 0.0, 0.0), base_height=(0.4,))) == pytest.approx((0.5 + 0.1) / 1.6 - 9.0)
+    assert episode.reward(1, View((1.0, 0.0, 0.0), base_height=(0.4,))) == pytest.approx((0.5 + 0.1) / 1.6)
 
 
 def test_diving_again_and_again_pays_less_than_standing() -> None:
@@ -59,9 +59,9 @@ def test_diving_again_and_again_pays_less_than_standing() -> None:
     assert isinstance(task, RunDirection)
     episode = RunDirectionEpisode(task, (1.0, 0.0), Start(), 250)
     fast, standing = View((2.0, 0.0, 0.0), base_height=(1.2,)), View((0.0, 0.0, 0.0), base_height=(1.2,))
-    dive = sum(episode.reward(step, fast) for step in range(1, 25)) + episode.reward(
-        25, View((2.0, 0.0, 0.0), base_height=(0.6,))
-    )
+    down = View((2.0, 0.0, 0.0), base_height=(0.6,))
+    assert episode.terminated(25, down)
+    dive = sum(episode.reward(step, fast) for step in range(1, 25)) + episode.reward(25, down) - task.fall_cost
     assert dive < sum(episode.reward(step, standing) for step in range(1, 26))
 
 

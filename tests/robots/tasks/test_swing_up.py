@@ -54,13 +54,6 @@ def test_balancing_is_lost_by_a_fall_to_either_side() -> None:
     assert episode.terminated(1, seen(angle=-0.6))
 
 
-def test_a_fall_costs_what_it_is_said_to_and_standing_nothing() -> None:
-    episode = SwingUp(start_angle=0.0, fall_angle=0.5, fall_cost=50.0).begin(np.random.default_rng(0), seen())
-    free = SwingUp(start_angle=0.0, fall_angle=0.5).begin(np.random.default_rng(0), seen())
-    for robot, cost in ((seen(angle=0.4), 0.0), (seen(angle=0.6), 50.0), (seen(angle=-0.6), 50.0)):
-        assert episode.reward(1, robot) == pytest.approx(free.reward(1, robot) - cost)
-
-
 def test_success_is_to_stand() -> None:
     assert EPISODE.success(1, seen(angle=-0.19))
     assert EPISODE.success(1, seen(angle=2 * pi + 0.1))
