@@ -86,13 +86,18 @@ def rates_of(configs: dict[str, TrainConfig], rounds: int) -> dict[str, float]:
     return {arm: max(one[arm] for one in timed) for arm in stands}
 
 
-def rows_of(rates: dict[str, float]) -> list[Row]:
+def sizes_of(config: TrainConfig) -> str:
+    """Say what of a run its rate depends on."""
+    return f"batch {config.method['batch']}, {' × '.join(map(str, config.policy.hidden))}"
+
+
+def rows_of(rates: dict[str, float], sizes: str) -> list[Row]:
     """Return each arm's rate, its minutes for a million updates, and what it costs beside no correction."""
     plain = rates["source_only"]
     rows = []
     for arm, rate in rates.items():
         rows += [
-            measured(f"{arm}/rate", rate, "updates/s on one thread, batch 128, 2 × 256", public=PUBLIC),
+            measured(f"{arm}/rate", rate, f"updates/s on one thread, {sizes}", public=PUBLIC),
             measured(f"{arm}/per_million", 1e6 / rate / 60, "min for a million updates"),
             measured(f"{arm}/cost", plain / rate, "of an update without a correction"),
         ]
@@ -108,7 +113,7 @@ def main() -> None:
     start = time.monotonic()
     (problem,) = find_problems(PROBLEM)
     configs = {arm: problem.run(arm, TARGET, 0, Path()).config for arm in ARMS}
-    rows = rows_of(rates_of(configs, given.rounds))
+    rows = rows_of(rates_of(configs, given.rounds), sizes_of(configs["source_only"]))
     command = f"python -m benchmarks.updates --rounds {given.rounds}"
     print(write_result("updates", command, [0], time.monotonic() - start, rows))
 
