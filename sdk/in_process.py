@@ -55,7 +55,7 @@ def _play(trials: ScoredTrials, policy: ActingPolicy) -> None:
             _row([trials.reward]),
             _row([float(trials.episode_start)]),
         )
-        action, _, carry = act(policy, inputs, carry, still)
+        action, _, carry = act(policy, inputs, carry, still, explore=False)
         trials.step((offset + scale * action[0].double().clamp(-1, 1).numpy()).tolist())
 
 

@@ -18,8 +18,7 @@
 
 Deviations: N(0, I) is a factor of q, so that without transitions q is the prior. Contexts have between none and
 `context` transitions. The KL is a mean over tasks. A transition counts once its outcome is read: the last of an episode
-never is. Two soft critics for a value network. A reward is read beside what it rose by. Half
-of the trials are played without noise in the actions, since a robot's are.
+never is. Two soft critics for a value network. A reward is read beside what it rose by.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ from sdk.algos.base import Algorithm, Sizes
 from sdk.config import TrainConfig
 from sdk.nn.beliefs import Belief
 from sdk.nn.critics import TwinCritic
+from sdk.nn.dither import Dither
 from sdk.nn.normalizer import Normalizer
 from sdk.nn.squashed import SquashedActing, SquashedActor
 from sdk.nn.task_posterior import Natural, TransitionEncoder, prior, product
@@ -65,8 +65,8 @@ class PearlConfig(SoftConfig):
     batch: int = Field(default=64, ge=1, description="steps of each")
     context: int = Field(default=64, ge=1, description="most transitions of a context")
     recent: int = Field(default=1, ge=1, description="trials of a task that contexts are drawn from: the last ones")
-    quiet: float = Field(
-        default=0.5, ge=0, le=1, description="share of the trials played without noise, which tell what a robot's will"
+    explores: int = Field(
+        default=0, ge=0, description="first episodes of a trial with noise in the actions, on the robot as well"
     )
     kl_weight: float = Field(default=0.1, ge=0, description="weight of the KL, summed over dimensions")
 
@@ -80,7 +80,7 @@ class PearlPolicy(SquashedActing):
     def __init__(self, sizes: Sizes, config: TrainConfig, settings: PearlConfig) -> None:
         super().__init__()
         self.sizes, self.latent, self.draws = sizes, settings.latent, settings.draws
-        self.samples, self.quiet = settings.acts_on == "sample", settings.quiet
+        self.samples = settings.acts_on == "sample"
         self.inputs = ("obs", "last_action", *(["last_reward"] if sizes.reads_reward else []), "episode_start")
         self.normalizer = Normalizer(sizes.obs)
         self.encoder = TransitionEncoder(sizes, settings.encoder_hidden, settings.latent, settings.next_obs)
@@ -98,6 +98,9 @@ class PearlPolicy(SquashedActing):
                 CarryState(name="latent", shape=(settings.latent,)),
                 CarryState(name="noise", shape=(settings.draws, settings.latent), initial=tuple(noise.tolist())),
             )
+        self.inferring = len(self.carry_spec)
+        self.dither = Dither(settings.explores, sizes.action, config.seed)
+        self.carry_spec += self.dither.carry_spec
 
     def initial_carry(self, size: int) -> Carry:
         """Return the prior and no observation before, for `size` trials."""
@@ -105,17 +108,27 @@ class PearlPolicy(SquashedActing):
 
     def with_luck(self, carry: Carry, rngs: list[np.random.Generator]) -> Carry:
         """Return the memory of trials that begin, with draws of their own."""
-        if not self.samples:
-            return carry
-        noise = np.stack([rng.standard_normal((self.draws, self.latent), dtype=np.float32) for rng in rngs])
-        return *carry[:-1], torch.from_numpy(noise)
+        inferring = carry[: self.inferring]
+        if self.samples:
+            noise = np.stack([rng.standard_normal((self.draws, self.latent), dtype=np.float32) for rng in rngs])
+            inferring = (*inferring[:-1], torch.from_numpy(noise))
+        return *inferring, *self.dither.luck(rngs)
+
+    def step(
+        self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
+    ) -> tuple[Tensor, Carry]:
+        """Return the action `[N, A]`, with noise where a trial explores, and the memory after reading one step."""
+        noise, _ = self.dither.step(episode_start, carry[self.inferring :])
+        actions, carry = self.act(obs, last_action, last_reward, episode_start, carry)
+        return actions.noisy(noise), carry
 
     def act(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[SquashedGaussian, Carry]:
         """Return the distribution over actions, and the posterior after the transition that led here."""
-        latent, carry = self.infer(obs, last_action, last_reward, episode_start, carry)
-        return self.actions(obs, latent), carry
+        latent, inferring = self.infer(obs, last_action, last_reward, episode_start, carry[: self.inferring])
+        _, dither = self.dither.step(episode_start, carry[self.inferring :])
+        return self.actions(obs, latent), (*inferring, *dither)
 
     def infer(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry

@@ -104,7 +104,11 @@ class SquashedGaussian:
     @property
     def greedy(self) -> Tensor:
         """The action without noise, `[…, A]`."""
-        return self.mean.tanh()
+        return self.noisy(0.0)
+
+    def noisy(self, noise: Tensor | float) -> Tensor:
+        """Return the action for standard normal `noise`."""
+        return (self.mean + self.log_std.exp() * noise).tanh()
 
     def sample(self, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Return the action for standard normal `noise`, and its log-density (Haarnoja 2018, appendix C).

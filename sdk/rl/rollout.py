@@ -95,16 +95,16 @@ def collect(
 ) -> Rollout:
     """Play one trial of each world in `indices`, or its first `steps`, and return the block.
 
-    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects; a policy
-    may ask that a share `quiet` of its trials has none. A policy that adapts does so between the episodes; until then
-    it explores, asked to or not. Episodes that do not depend on each other are played side by side, and lie in the
-    block in their order.
+    Exploration noise is keyed by (seed, stream, world), so it depends neither on order nor on who collects. Without it,
+    what is played is what leaves for a robot. A policy that adapts does so between the episodes; until then it
+    explores, asked to or not. Episodes that do not depend on each other are played side by side, and lie in the block
+    in their order.
     """
     steps = steps or worlds.trial_steps
     count = episodes_abreast(worlds, policy, steps)
     size, length = len(indices) * count, getattr(worlds, "episode_steps", steps)
     rngs = [keyed_rng(seed, stream, i, "action") for i in indices]
-    noise = _action_noise(rngs, (steps, worlds.action_size), policy.log_std is None, getattr(policy, "quiet", 0.0))
+    noise = _action_noise(rngs, (steps, worlds.action_size), policy.log_std is None)
     noise = abreast(noise, count, length)
     adaptation = Adaptation(policy, len(indices), count)
     obs, context = begin(worlds, indices, count)
@@ -117,7 +117,7 @@ def collect(
     for t in range(len(noise)):
         inputs = (torch.from_numpy(obs), last_action, last_reward, episode_start)
         exploring = noise[t] if explore else noise[t] * adaptation.explores
-        action, log_prob, carry = act(policy, inputs, carry, exploring)
+        action, log_prob, carry = act(policy, inputs, carry, exploring, explore)
         result = worlds.step(action.numpy())
         outcome = (result.reward, result.terminated, result.truncated, result.final_obs, result.success)
         told = _tensor(result.reward if result.told_reward is None else result.told_reward)
@@ -134,15 +134,15 @@ def collect(
 
 
 def act(
-    policy: ActingPolicy, inputs: tuple[Tensor, Tensor, Tensor, Tensor], carry: Carry, noise: Tensor
+    policy: ActingPolicy, inputs: tuple[Tensor, Tensor, Tensor, Tensor], carry: Carry, noise: Tensor, explore: bool
 ) -> tuple[Tensor, Tensor, Carry]:
     """Return the action for `noise` `[N, A]`, its log-density and the next carry.
 
-    A policy whose spread depends on what it reads has a method `explore` of its own for it.
+    A policy whose spread depends on what it reads has a method of its own for it, to be called where it is to explore.
     """
-    explore = getattr(policy, "explore", None)
-    if explore is not None:
-        explored: tuple[Tensor, Tensor, Carry] = explore(*inputs, carry, noise)
+    own = getattr(policy, "explore", None)
+    if explore and own is not None:
+        explored: tuple[Tensor, Tensor, Carry] = own(*inputs, carry, noise)
         return explored
     head, carry = policy.step(*inputs, carry)
     return *distribution(head, policy.log_std).sample(noise), carry
@@ -170,11 +170,8 @@ def _achieved(result: TrialStep) -> Tensor:
     return torch.empty(0) if result.achieved is None else _tensor(result.achieved)
 
 
-def _action_noise(rngs: list[np.random.Generator], shape: tuple[int, int], discrete: bool, quiet: float) -> Tensor:
-    noise = np.stack([exploration_noise(rng, shape, discrete) for rng in rngs], axis=1)
-    if quiet:
-        noise = noise * np.array([rng.random() >= quiet for rng in rngs], dtype=np.float32)[:, None]
-    return torch.from_numpy(noise)
+def _action_noise(rngs: list[np.random.Generator], shape: tuple[int, int], discrete: bool) -> Tensor:
+    return torch.from_numpy(np.stack([exploration_noise(rng, shape, discrete) for rng in rngs], axis=1))
 
 
 def _tensor(array: np.ndarray) -> Tensor:

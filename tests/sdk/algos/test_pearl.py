@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from domain_rand.randomizer import keyed_rng
 from sdk.algos.base import Sizes
 from sdk.algos.pearl import PATIENCE, Pearl, PearlPolicy, kl_to_prior
 from sdk.nn.beliefs import Belief
+from sdk.nn.dither import DRAWS
 from sdk.rl.rollout import Rollout, collect
 from sdk.rl.soft import critic_loss
 from sdk.rl.task_replay import Steps, steps_of, task_of
@@ -186,20 +188,31 @@ def test_contexts_have_any_number_of_transitions_up_to_the_most() -> None:
     assert {size for pair in sizes for size in pair} == {0, 1, 2, 3}
 
 
-def test_a_share_of_the_trials_is_played_as_a_robot_would() -> None:
-    """By world, whoever plays it and beside which others."""
+def test_a_robot_is_noisy_by_its_own_spread_in_as_many_episodes_as_asked_for() -> None:
+    policy = used(explores=1)
+    rollout = played(policy, explore=False)
+    rngs = [keyed_rng(0, "train", i, "memory") for i in range(TRIALS)]
+    begin = policy.with_luck(policy.initial_carry(TRIALS), rngs)
+    before, begun = [begin, *carries(policy, rollout, begin)], rollout.episode_start.cumsum(0)
+    assert begun.max() > 1
+    for t in range(len(begun)):
+        reading = (x[t] for x in (rollout.obs, rollout.last_action, rollout.last_reward, rollout.episode_start))
+        actions, _ = policy.act(*reading, before[t])
+        assert torch.equal(rollout.action[t], actions.noisy(begin[-1][:, t] * (begun[t] == 1)))
+    assert len({tuple(row) for row in begin[-1][:, 0].tolist()}) == TRIALS
 
-    def quiet(share: float, size: int = 40) -> list[bool]:
-        policy, worlds = used(quiet=share), list(range(size))
-        noisy, without = (
-            collect(TwoArms(size), policy, worlds, seed=0, stream="train", explore=explore) for explore in (True, False)
-        )
-        return (noisy.action == without.action).all(-1).all(0).tolist()  # type: ignore[no-any-return]
 
-    assert (sum(quiet(0.0)), sum(quiet(1.0))) == (0, 40)
-    some = quiet(0.5)
-    assert 10 < sum(some) < 30
-    assert quiet(0.5, size=8) == some[:8]
+def test_noise_comes_again_and_a_robot_has_that_of_its_bundle() -> None:
+    policy = used(explores=2)
+    carry, start = policy.initial_carry(2), torch.ones(2, 1)
+    noise = []
+    for _ in range(DRAWS + 1):
+        now, dither = policy.dither.step(start, carry[policy.inferring :])
+        carry, start = (*carry[: policy.inferring], *dither), torch.zeros(2, 1)
+        noise.append(now)
+    assert torch.equal(noise[0], noise[DRAWS])
+    assert torch.equal(noise[0][0], noise[0][1])
+    assert torch.stack(noise[:DRAWS]).unique().numel() == DRAWS
 
 
 def test_the_policy_knows_of_a_task_only_what_it_plays_in_it() -> None:
@@ -245,9 +258,11 @@ def test_a_posterior_that_says_nothing_is_warned_about_once() -> None:
 
 
 @pytest.mark.slow
-def test_a_policy_that_acts_on_draws_leaves_with_them(tmp_path: Path) -> None:
-    train(tiny("pearl", "robot=servo_arm", "method.acts_on=sample", "method.updates_per_step=0.02"), tmp_path / "run")
+def test_a_policy_that_acts_on_draws_and_explores_leaves_with_its_luck(tmp_path: Path) -> None:
+    chosen = ("method.acts_on=sample", "method.explores=1", "method.updates_per_step=0.02")
+    train(tiny("pearl", "robot=servo_arm", *chosen), tmp_path / "run")
     manifest = export_run(tmp_path / "run", tmp_path / "bundle", worlds=2)
     assert manifest.parity.max_abs_error <= 1e-5
-    assert [state.name for state in manifest.carry] == ["precision", "weighted", "before", "latent", "noise"]
-    assert len(set(manifest.carry[-1].start().flatten().tolist())) == 8 * 5
+    names = ["precision", "weighted", "before", "latent", "noise", "begun", "dither"]
+    assert [state.name for state in manifest.carry] == names
+    assert [len(set(manifest.carry[i].start().flatten().tolist())) for i in (4, 6)] == [8 * 5, DRAWS]
