@@ -43,7 +43,7 @@ CHOICES: dict[str, Choice] = {
     "her": Choice(NOTHING, "goals that the policy reads, paid only when reached"),
     "recurrent_sac": Choice(NOTHING, "as RL², when steps in simulation are dear"),
     "pearl": Choice(
-        "nothing, or a latent drawn for each episode (`acts_on: sample`)",
+        "nothing, or a latent for each episode (`acts_on: sample`), or actions in the first episodes (`explores`)",
         "as RL², when steps in simulation are dear and single transitions tell the world",
     ),
 }
