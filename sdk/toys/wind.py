@@ -7,7 +7,8 @@ shows in the motion. The closest of these families to a robot whose physics is n
 
 A blind policy meets the goal in one trial of 150. `shaping` adds potential-based rewards (Ng et al. 1999) to the
 training stream: they sum to the same number in every trial, whatever is done, so that the best policy stays the best.
-Held-out worlds never pay them.
+Held-out worlds never pay them. To a learner that bootstraps where a trial is cut off there is no last step, and what it
+pays back is noise: `pays_back` leaves that out.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ class WindSettings(ToySettings):
     """What training may be told beside the sparse reward."""
 
     shaping: float = Field(default=0.0, ge=0, description="reward per unit of distance to the goal, in training only")
+    pays_back: bool = Field(
+        default=True, description="whether the last step takes what is left of the distance as gone"
+    )
 
 
 class WindTrials(ToyTrials):
@@ -36,6 +40,7 @@ class WindTrials(ToyTrials):
 
     def __init__(self, settings: WindSettings, size: int, *, seed: int, stream: str = "train") -> None:
         self._shaping = settings.shaping if stream == "train" else 0.0
+        self._pays_back = settings.pays_back
         super().__init__(settings, size, seed=seed, stream=stream)
 
     def draw(self, keys: TaskKeys) -> np.ndarray:
@@ -54,8 +59,8 @@ class WindTrials(ToyTrials):
         self.pos = self.pos + SPEED * sent + self.wind
         after = self._distance()
         inside = after <= RADIUS
-        last = self.t == self.trial_steps - 1
-        return inside + self._shaping * (before - (0.0 if last else after)), inside
+        gone = self._pays_back and self.t == self.trial_steps - 1
+        return inside + self._shaping * (before - (0.0 if gone else after)), inside
 
     def _distance(self) -> np.ndarray:
         distance: np.ndarray = np.linalg.norm(self.pos - GOAL, axis=-1)

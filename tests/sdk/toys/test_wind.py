@@ -5,7 +5,7 @@ import pytest
 
 from sdk.toys.references.base import Known, play
 from sdk.toys.references.wind import FirstStep, best_return, oracle, references
-from sdk.toys.wind import STRONGEST, WindSettings, WindTrials
+from sdk.toys.wind import GOAL, STRONGEST, WindSettings, WindTrials
 
 
 @pytest.fixture(scope="module")
@@ -48,14 +48,21 @@ def test_the_motion_tells_the_wind_and_no_reward_is_needed() -> None:
     assert np.abs(context).max() <= 1
 
 
-def shaped_return(stream: str) -> np.ndarray:
-    worlds = WindTrials(WindSettings(shaping=0.5), 50, seed=0, stream=stream)
+def shaped(stream: str, pays_back: bool = True) -> tuple[np.ndarray, np.ndarray]:
+    """Shaping's part of the returns of 50 random trials, and where these ended."""
+    worlds = WindTrials(WindSettings(shaping=0.5, pays_back=pays_back), 50, seed=0, stream=stream)
     worlds.begin(range(50))
     rng = np.random.default_rng(0)
     steps = [worlds.step(rng.uniform(-1, 1, (50, 2))) for _ in range(worlds.trial_steps)]
-    return np.sum([step.reward - step.success for step in steps], axis=0)
+    return np.sum([step.reward - step.success for step in steps], axis=0), steps[-1].final_obs
 
 
 def test_shaping_adds_the_same_to_every_trial_whatever_is_done_and_nothing_to_held_out_ones() -> None:
-    np.testing.assert_allclose(shaped_return("train"), 0.5, atol=1e-5)  # the distance at the start, which is 1
-    assert not shaped_return("held_out").any()
+    np.testing.assert_allclose(shaped("train")[0], 0.5, atol=1e-5)  # the distance at the start, which is 1
+    assert not shaped("held_out")[0].any()
+
+
+def test_shaping_that_pays_nothing_back_adds_what_was_neared() -> None:
+    added, end = shaped("train", pays_back=False)
+    np.testing.assert_allclose(added, 0.5 * (1 - np.linalg.norm(end - GOAL, axis=-1)), atol=1e-5)
+    assert np.ptp(added) > 0.1
