@@ -26,9 +26,7 @@ class WindSettings(ToySettings):
     """What training may be told beside the sparse reward."""
 
     shaping: float = Field(default=0.0, ge=0, description="reward per unit of distance to the goal, in training only")
-    pays_back: bool = Field(
-        default=True, description="whether the last step takes what is left of the distance as gone"
-    )
+    pays_back: bool = Field(default=True, description="whether the last step pays as if it reached the goal")
 
 
 class WindTrials(ToyTrials):
