@@ -22,7 +22,7 @@ from sdk.rl.task_replay import Steps, steps_of, task_of
 from sdk.ship import export_run
 from sdk.train import train
 from tests.sdk.tiny_runs import tiny
-from tests.sdk.toy_worlds import Offset, TwoArms, learn, trial_return
+from tests.sdk.toy_worlds import TwoArms
 from tests.sdk.untrained import learner_of, untrained
 
 SIZES, TRIALS = Sizes(obs=2, action=1, context=1, reads_reward=True), 4
@@ -266,19 +266,3 @@ def test_a_policy_that_acts_on_draws_and_explores_leaves_with_its_luck(tmp_path:
     names = ["precision", "weighted", "before", "latent", "noise", "begun", "dither"]
     assert [state.name for state in manifest.carry] == names
     assert [len(set(manifest.carry[i].start().flatten().tolist())) for i in (4, 6)] == [8 * 5, DRAWS]
-
-
-def earned_where_only_rewards_tell(told: bool) -> float:
-    """Return what 6000 descents come to in other worlds of two kinds; where rewards are not told, nothing can be."""
-    method: dict[str, Any] = {"latent": 2, "encoder_hidden": (64, 64), "tasks": 2, "batch": 32, "context": 8}
-    method |= {"gamma": 0.0, "lr": 3e-3, "anneal": True, "tau": 0.05, "reward_scale": 5.0, "kl_weight": 0.001}
-    method |= {"warm_up": 0, "updates_per_step": 0.3, "target_entropy": -2.0}
-    policy = untrained("pearl", Sizes(1, 1, 1, told), method=method, hidden=(32,), log_std=0.0)
-    learn(Offset(100), learner_of("pearl", policy, **method), iterations=20)
-    return trial_return(Offset(300), policy)
-
-
-@pytest.mark.learning
-def test_it_infers_what_only_rewards_tell_and_not_without_them() -> None:
-    assert earned_where_only_rewards_tell(True) > 0.6 * Offset.best_without_context
-    assert earned_where_only_rewards_tell(False) < 0.95 * Offset.best_without_context
