@@ -18,7 +18,8 @@ app = typer.Typer()
 Name = Annotated[
     str | None,
     typer.Argument(
-        help="Benchmark, 'toys', 'robots', 'off-dynamics', or a .yaml file; none: list what is recorded.",
+        help="Benchmark, 'toys', 'robots', 'off-dynamics', off-dynamics/PROBLEM, or a .yaml file (a problem's after "
+        "off-dynamics/); none: list what is recorded.",
         metavar="[NAME]",
     ),
 ]

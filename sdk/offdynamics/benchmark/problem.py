@@ -46,7 +46,6 @@ class Entry(Schema):
     """An arm in a problem: which one, if not that of its name, and in what it departs from the problem's settings."""
 
     arm: str | None = None
-    steps: int | None = Field(default=None, ge=1, description="of its run, where the arm's own are not meant")
     settings: dict[str, Any] = {}
     correction: dict[str, Any] = {}
 
@@ -134,7 +133,7 @@ class Problem:
         plan, own = self.plan(entry), self.file.arms.get(entry, Entry())
         base = self.source(seed) if plan.where == "source" else self.there(target, seed)
         data = _over(_over(base.plain(), plan.settings), own.settings)
-        data["steps"] = plan.steps if own.steps is None else self._scaled(own.steps)
+        data["steps"] = plan.steps
         if plan.correction is not None:
             data["reward_correction"] = self._correction(target, {**plan.correction, **own.correction})
         if plan.after is not None:
@@ -142,9 +141,6 @@ class Problem:
         seen = plan.where == "target" or plan.correction is not None
         place = f"{target if seen else 'source'}/{entry}/seed_{seed}"
         return Run(place, TrainConfig.parse(data, f"problem {self.name}, {entry}"))
-
-    def _scaled(self, steps: int) -> int:
-        return max(1, round(steps * self.budget.steps / self.file.steps))
 
     def _correction(self, target: str, settings: dict[str, Any]) -> dict[str, Any]:
         worlds = self.file.targets[target].worlds.model_dump(exclude_unset=True)
@@ -158,8 +154,13 @@ def problem_names() -> list[str]:
 
 
 def find_problems(name: str, steps: int | None = None) -> list[Problem]:
-    """Return all problems for "off-dynamics", one for "off-dynamics/NAME"; raises `ConfigError` naming the nearest."""
+    """Return all problems for "off-dynamics", one for "off-dynamics/NAME", or that of a file of one's own.
+
+    A file is a path ending in .yaml, after "off-dynamics/". Raises `ConfigError` naming the nearest, or the wrong key.
+    """
     wanted = name.removeprefix(GROUP).removeprefix("/")
+    if wanted.endswith(".yaml"):
+        return [Problem(Path(wanted).stem, ProblemFile.load(wanted), steps)]
     if wanted and wanted not in problem_names():
         raise ConfigError(f"unknown problem '{wanted}'; {nearest(wanted, problem_names())}")
     names = [wanted] if wanted else problem_names()

@@ -72,6 +72,16 @@ def test_every_problem_s_runs_are_those_of_one_learner(name: str) -> None:
                 assert share * run.config.steps == pytest.approx(problem.budget.target_steps)
 
 
+def test_a_problem_may_be_a_file_of_one_s_own(tmp_path: Path) -> None:
+    own = tmp_path / "mine.yaml"
+    own.write_text((FILES / "lq.yaml").read_text().replace("tasks: 400", "tasks: 7"))
+    (problem,) = find_problems(f"off-dynamics/{own}", steps=30)
+    assert (problem.name, problem.file.tasks, problem.steps) == ("mine", 7, 30)
+    own.write_text(own.read_text().replace("tasks: 7", "taks: 7"))
+    with pytest.raises(ConfigError, match=r"mine\.yaml: unknown key 'taks'; did you mean 'tasks'"):
+        find_problems(f"off-dynamics/{own}")
+
+
 def test_a_budget_scales_as_a_whole() -> None:
     problem = Problem("lq", ProblemFile.load(FILES / "lq.yaml"), steps=1500)
     assert problem.budget == Budget(1500, 150)
