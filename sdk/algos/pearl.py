@@ -120,7 +120,7 @@ class PearlPolicy(SquashedActing):
         """Return the action `[N, A]`, with noise where a trial explores, and the memory after reading one step."""
         noise, _ = self.dither.step(episode_start, carry[self.inferring :])
         actions, carry = self.act(obs, last_action, last_reward, episode_start, carry)
-        return actions.noisy(noise), carry
+        return actions.greedy if noise is None else actions.noisy(noise), carry
 
     def act(
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry

@@ -34,10 +34,10 @@ class Dither:
         noise = np.stack([rng.standard_normal(self.shape, dtype=np.float32) for rng in rngs])
         return torch.zeros(len(rngs), 1), torch.from_numpy(noise)
 
-    def step(self, episode_start: Tensor, carry: Carry) -> tuple[Tensor | float, Carry]:
-        """Return the noise of a step and the next memory; `episode_start` `[N, 1]` is 1 where an episode begins."""
+    def step(self, episode_start: Tensor, carry: Carry) -> tuple[Tensor | None, Carry]:
+        """Return the noise of a step, if any, and the next memory; `episode_start` `[N, 1]` is 1 where one begins."""
         if not self.episodes:
-            return 0.0, carry
+            return None, carry
         begun, noise = carry[0] + episode_start, carry[1]
         now = noise[:, 0] * (begun <= self.episodes).to(noise.dtype)
         return now, (begun, torch.cat([noise[:, 1:], noise[:, :1]], 1))

@@ -104,9 +104,9 @@ class SquashedGaussian:
     @property
     def greedy(self) -> Tensor:
         """The action without noise, `[…, A]`."""
-        return self.noisy(0.0)
+        return self.mean.tanh()
 
-    def noisy(self, noise: Tensor | float) -> Tensor:
+    def noisy(self, noise: Tensor) -> Tensor:
         """Return the action for standard normal `noise`."""
         return (self.mean + self.log_std.exp() * noise).tanh()
 
