@@ -5,6 +5,7 @@
 | `joint_states`            | sensor_msgs/JointState, joints by name: each one is a reading, stamped          |
 | `imu`                     | sensor_msgs/Imu: orientation, angular velocity; the newest counts               |
 | `signals/NAME`            | std_msgs/Float64MultiArray: any other signal of the contract; the newest counts |
+| none                      | `last_action`: the driver knows what it sent                                    |
 | `reward`                  | std_msgs/Float64, where the contract needs one; the newest counts               |
 | `command`, going out      | std_msgs/Float64MultiArray in contract order, or sensor_msgs/JointState by name |
 
@@ -26,6 +27,7 @@ from robots.drivers.base import (
     Features,
     Reading,
     limited_command,
+    normalized,
     query_options,
     required,
 )
@@ -34,6 +36,7 @@ from robots.rotation import rotate_back
 OPTIONS = {"command": str}
 COMMANDS = ("array", "joints")
 DOWN = (0.0, 0.0, -1.0)
+SENT = "last_action"
 REWARD = "reward"
 JOINT_FIELDS = {"joint_pos": "position", "joint_vel": "velocity", "joint_torque": "effort"}
 """Sources that a JointState tells, and in which of its lists."""
@@ -88,6 +91,7 @@ class Ros2Driver:
         self._sequence = 0
         self._states: list[Any] = []
         self._newest: dict[str, Any] = {}
+        self._sent = list(self.features.safe)
 
     def connect(self) -> Features:
         """Make the node and wait for a first reading; raises `DriverError` naming what is missing."""
@@ -146,7 +150,7 @@ class Ros2Driver:
         sensors, messages = _import("sensor_msgs.msg"), _import("std_msgs.msg")
         quality = _import("rclpy.qos").qos_profile_sensor_data
         self._command = sensors.JointState if self._as_joints else messages.Float64MultiArray
-        self._topics = {signal.name: _topic(signal) for signal in self._contract.signals}
+        self._topics = {s.name: _topic(s) for s in self._contract.signals if _source(s) != SENT}
         kinds = {"imu": sensors.Imu, REWARD: messages.Float64}
         self._needed = {*self._topics.values()} - {"joint_states"} | ({REWARD} if self.features.gives_reward else set())
         self._node.create_subscription(sensors.JointState, "joint_states", self._states.append, quality)
@@ -180,7 +184,10 @@ class Ros2Driver:
         return silent if self._states else ["joint_states", *silent]
 
     def _values(self, signal: Signal, state: Any) -> Sequence[float]:
-        topic, source = self._topics[signal.name], signal.source or signal.name
+        source = _source(signal)
+        if source == SENT:
+            return normalized(self._sent, self._contract)
+        topic = self._topics[signal.name]
         if topic == "joint_states":
             return self._by_joint(state, JOINT_FIELDS[source])
         message = self._newest[topic]
@@ -197,7 +204,7 @@ class Ros2Driver:
         return [values[name] for name in self._contract.joint_names]
 
     def _publish(self, values: list[float]) -> None:
-        message = self._command()
+        message, self._sent = self._command(), values
         if self._as_joints:
             message.name = list(self._contract.joint_names)
             setattr(message, MODE_FIELDS[self._contract.action.mode], values)
@@ -212,8 +219,12 @@ class Ros2Driver:
         return self._node
 
 
+def _source(signal: Signal) -> str:
+    return signal.source or signal.name
+
+
 def _topic(signal: Signal) -> str:
-    source = signal.source or signal.name
+    source = _source(signal)
     return "joint_states" if source in JOINT_FIELDS else "imu" if source in IMU_SOURCES else f"signals/{signal.name}"
 
 

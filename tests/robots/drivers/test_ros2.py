@@ -56,6 +56,22 @@ def test_the_newest_joint_state_is_the_reading(ros: Ros, contract: Contract) -> 
     driver.close()
 
 
+def test_what_was_sent_last_needs_no_topic_of_its_own(ros: Ros) -> None:
+    iiwa = load_robot("kuka", "reach")[0].contract
+    names, zeros = list(iiwa.joint_names), [0.0] * 7
+    for topic in ("tool_pos_world", "tool_pos_goal"):
+        ros.send(f"/arm/signals/{topic}", Float64MultiArray((0.1, 0.2, 0.3)))
+    ros.send("/arm/joint_states", JointState(0.0, name=names, position=zeros, velocity=zeros))
+    driver = opened(iiwa)
+    pairs = zip(driver.features.safe, iiwa.action.offset, iiwa.action.scale, strict=True)
+    assert driver.read().signals["last_action"] == [(safe - offset) / scale for safe, offset, scale in pairs]
+    middle = dict(zip(names, iiwa.action.offset, strict=True))
+    driver.write({**middle, names[0]: iiwa.action.offset[0] + 0.5 * iiwa.action.scale[0]})
+    ros.send("/arm/joint_states", JointState(0.02, name=names, position=zeros, velocity=zeros))
+    assert driver.read().signals["last_action"] == pytest.approx([0.5, *zeros[1:]])
+    driver.close()
+
+
 def test_joints_go_by_name_and_the_imu_tells_gravity(ros: Ros, dog: Contract) -> None:
     names = [*reversed(dog.joint_names), "tail"]
     fields = {"position": [0.01 * i for i in range(13)], "velocity": [0.0] * 13}
