@@ -151,33 +151,6 @@ def _to_the_bar(prefix: str, runs: list[Trained], line: float) -> list[Row]:
     return result
 
 
-def fewer_steps(
-    benchmark: Benchmark, algo: str, runs: Mapping[str, Sequence[Trained]], strategies: Mapping[str, Known]
-) -> list[Row]:
-    """Return how many times as many steps others took to the bar, of all that have runs here.
-
-    Who did not get there with every seed is not compared: its mean would be of its lucky ones.
-    """
-    file, entry = benchmark.file, benchmark.entry(algo)
-    if not entry.fewer_steps or entry.bar is None:
-        return []
-    line = entry.bar.line(strategies[file.ceiling].total, strategies[file.floor].total)
-    taken = {name: _mean_steps(those, line) for name, those in runs.items()}
-    own, others = taken[algo], {name: taken.get(name) for name in entry.fewer_steps}
-    return [
-        at_least(f"{benchmark.name}/{algo}/fewer_steps_than_{name}", steps / own, "times", entry.fewer_steps[name])
-        for name, steps in others.items()
-        if own is not None and steps is not None
-    ]
-
-
-def _mean_steps(runs: Sequence[Trained], line: float) -> float | None:
-    """Return the mean steps to `line`, where every run's learning curve reached it."""
-    points = [first_at(run.curve, line) for run in runs]
-    steps = [float(point["steps"]) for point in points if point is not None]
-    return float(np.mean(steps)) if len(steps) == len(points) else None
-
-
 def cost(prefix: str, runs: list[Trained]) -> list[Row]:
     """Return the steps and the training time of a run, over seeds."""
     result = []

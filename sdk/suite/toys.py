@@ -8,13 +8,14 @@ from rich.console import Console
 
 from sdk.evaluate import evaluate_run
 from sdk.progress import bar
-from sdk.results import Row, at_least, write_result
+from sdk.results import RESULTS, Row, at_least, read_results, write_result
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
+from sdk.suite.compared import fewer_steps
 from sdk.suite.curve import read_curve
 from sdk.suite.definition import Benchmark
 from sdk.suite.kept import keep, kept
 from sdk.suite.options import Options
-from sdk.suite.outcome import Trained, fewer_steps, known, over_seeds, rows
+from sdk.suite.outcome import Trained, known, over_seeds, rows
 from sdk.suite.paths import draw_paths, visited, walked
 from sdk.suite.pictures import IMAGES, draw
 from sdk.suite.training import train_side_by_side
@@ -35,8 +36,9 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
     with console.status("working out the references"):
         strategies = known(benchmark)
     runs = {algo: _evaluated(benchmark, algo, options, console) for algo in algos}
+    results = read_results() if any(RESULTS.glob("*.json")) else []
     found = {
-        algo: [*rows(benchmark, algo, those, strategies), *fewer_steps(benchmark, algo, runs, strategies)]
+        algo: [*rows(benchmark, algo, those, strategies), *fewer_steps(benchmark, algo, runs, strategies, results)]
         for algo, those in runs.items()
     }
     if benchmark.file.near is not None:

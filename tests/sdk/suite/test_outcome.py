@@ -6,7 +6,7 @@ import pytest
 from domain_rand.schema import ConfigError
 from sdk.evaluate import Evaluation
 from sdk.suite.definition import Bar, Benchmark, BenchmarkFile
-from sdk.suite.outcome import Trained, fewer_steps, rows
+from sdk.suite.outcome import Trained, rows
 from sdk.toys.references.base import Known
 
 FILE = """
@@ -58,31 +58,6 @@ def test_an_episode_may_have_to_close_a_share_of_its_own_gap() -> None:
     found = {row.name: row for row in rows(of_episodes(episodes={2: 0.6, 3: 0.85}), "pearl", runs, known)}
     assert [found[f"it/pearl/episode_{k}"].bar for k in (1, 2, 3)] == [None, ">= -4.2", ">= -3.5"]
     assert [found[f"it/pearl/episode_{k}"].holds for k in (1, 2, 3)] == [None, False, True]
-
-
-def test_steps_to_the_same_bar_are_compared_where_every_seed_got_there() -> None:
-    known = {"oracle": Known((-1.0,) * 3), "goal_blind": Known((-9.0,) * 3)}
-    bar, entries = Bar(gap=0.5).plain(), {"pearl": {"fewer_steps": {"rl2": 10.0}}, "rl2": {}}
-    file = of_episodes().file.plain() | {"algorithms": {name: {**entry, "bar": bar} for name, entry in entries.items()}}
-    of = Benchmark("it", BenchmarkFile.parse(file), "it")
-
-    def compared(**steps: list[int | None]) -> list[tuple[float, bool | None]]:
-        runs, nothing = {}, Evaluation(np.zeros(2), np.zeros((2, 3)), np.zeros(2))
-        for algo, ends in steps.items():
-            curves = [[] if end is None else [{"steps": end, "seconds": 1.0, "mean": -3.0}] for end in ends]
-            runs[algo] = [Trained(seed, nothing, curve) for seed, curve in enumerate(curves)]
-        return [(row.value, row.holds) for row in fewer_steps(of, "pearl", runs, known)]
-
-    assert compared(pearl=[10, 30], rl2=[300, 100]) == [(10.0, True)]
-    assert compared(pearl=[10, 31], rl2=[300, 100])[0][1] is False
-    assert compared(pearl=[10, None], rl2=[300, 100]) == compared(pearl=[10, 30]) == []
-
-
-def test_other_bars_are_not_compared_by_steps() -> None:
-    for other in ({"bar": Bar(gap=0.6).plain()}, {}):
-        entries = {"pearl": {"bar": Bar(gap=0.5).plain(), "fewer_steps": {"rl2": 10.0}}, "rl2": other}
-        with pytest.raises(ConfigError, match="fewer_steps names algorithms of a toy that have the same bar"):
-            BenchmarkFile.parse({**of_episodes().file.plain(), "algorithms": entries})
 
 
 def test_bars_of_episodes_are_refused_where_adaptations_are_reported(benchmark: Benchmark) -> None:
