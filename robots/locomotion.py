@@ -13,7 +13,7 @@ from pydantic import Field
 
 from robots.rewards import effort
 from robots.rotation import from_yaw, yaw_of
-from robots.task import Start, Task
+from robots.task import FallCost, Start, Task
 from robots.view import RobotView
 
 Vec2 = tuple[float, float]
@@ -31,7 +31,7 @@ class Locomotion(Task):
     frame: Frame = "heading"
     fall_height: float | None = Field(default=None, description="height of the base that counts as a fall [m]")
     fall_tilt: float | None = Field(default=None, ge=-1, le=1, description="cosine of the tilt that counts as a fall")
-    fall_cost: float = 25.0
+    fall_cost: FallCost = 25.0
     alive_weight: float = Field(default=0.0, ge=0, description="of standing, where the task's own term weighs 1")
     ease_weight: float = Field(default=0.05, ge=0, description="of not exerting the joints")
     start_std: float = Field(default=0.02, ge=0, description="spread of joint positions at reset [rad]")
@@ -44,10 +44,10 @@ class Locomotion(Task):
         return Start(offset, base_turn=from_yaw(heading))
 
     def with_upkeep(self, term: float, robot: RobotView) -> float:
-        """Return the mean of the task's term, in [−1, 1], of standing and ease, in [0, 1]."""
+        """Return the weighted mean of the task's own term, in [−1, 1], of standing and of ease, in [0, 1]."""
         ease = 1.0 - effort(robot.last_action) / robot.joint_count
-        standing = self.alive_weight > 0.0 and not self.fallen(robot)
-        total = term + self.alive_weight * standing + self.ease_weight * ease
+        alive = self.alive_weight if self.alive_weight and not self.fallen(robot) else 0.0
+        total = term + alive + self.ease_weight * ease
         return total / (1.0 + self.alive_weight + self.ease_weight)
 
     def fallen(self, robot: RobotView) -> bool:

@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
 from pydantic import Field
@@ -22,6 +22,7 @@ from robots.rotation import IDENTITY, Quat, Vec3
 from robots.view import RobotView
 
 Signals = Mapping[str, Sequence[float]]
+FallCost = Annotated[float, Field(ge=0, description="what ending for good costs, in periods of full reward")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Task(Schema):
 
     episodes: int = Field(default=1, ge=1, description="episodes of one world in a trial")
     episode_time: float = Field(default=2.0, gt=0)
-    fall_cost: float = Field(default=0.0, ge=0, description="what ending for good costs, in periods of full reward")
+    fall_cost: FallCost = 0.0
 
     def horizon(self, control_dt: float) -> int:
         """Control steps in one episode, at least one."""

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from robots.rewards import closeness, restlessness, tolerance
 from robots.rotation import from_yaw
-from robots.task import Signals, Start, Task
+from robots.task import FallCost, Signals, Start, Task
 from robots.view import RobotView
 
 Range = tuple[float, float]
@@ -33,7 +33,7 @@ class Walk(Task):
     height: float = Field(default=0.26, gt=0, description="of the base's frame when it walks well")
     fall_height: float = Field(default=0.15, ge=0)
     fall_tilt: float = Field(default=0.5, ge=-1, le=1, description="cosine of the tilt that counts as a fall")
-    fall_cost: float = 25.0
+    fall_cost: FallCost = 25.0
     weights: tuple[float, float, float, float, float] = (4.0, 2.0, 1.0, 1.0, 1.0)
     success_error: float = Field(default=0.25, gt=0, description="velocity error that counts as following [m/s]")
     start_std: float = Field(default=0.05, ge=0, description="spread of joint positions at reset [rad]")

@@ -175,16 +175,32 @@ def test_the_last_action_is_what_was_sent_not_what_was_asked(env: RobotEnv) -> N
 )
 def test_the_step_that_falls_costs_what_it_is_said_to_and_no_other(robot: str, task: str | None, cost: float) -> None:
     falling = RobotEnv(robot, task=task)
-    falling.reset(seed=0)
+    rewards = until_it_falls(falling)
+    falling.task = falling.task.model_copy(update={"fall_cost": 0.0})
+    free = until_it_falls(falling)
+    assert rewards[:-1] == free[:-1]
+    assert rewards[-1] == pytest.approx(free[-1] - cost)
+    assert min(free) > -1.0
+    falling.close()
+
+
+def until_it_falls(env: RobotEnv) -> list[float]:
+    """Reward of each step of an episode that ends by a fall."""
+    env.reset(seed=0)
     rewards, fallen = [], False
-    while not fallen and len(rewards) < falling.horizon:
-        action = np.full(len(falling.contract.joints), 1.0 if len(rewards) % 20 < 10 else -1.0, dtype=np.float32)
-        _, reward, fallen, _, _ = falling.step(action)
+    while not fallen and len(rewards) < env.horizon:
+        action = np.full(len(env.contract.joints), 1.0 if len(rewards) % 20 < 10 else -1.0, dtype=np.float32)
+        _, reward, fallen, _, _ = env.step(action)
         rewards.append(reward)
     assert fallen
-    assert min(rewards[:-1]) > -1.0
-    assert -cost - 1.0 <= rewards[-1] <= -cost + 1.0
-    falling.close()
+    return rewards
+
+
+@pytest.mark.parametrize("robot", ["servo_arm", "hopper", "a1"])
+def test_no_fall_is_paid_for(robot: str) -> None:
+    task = load_robot(robot)[0].task.task
+    with pytest.raises(ConfigError, match="fall_cost"):
+        type(task).parse({**task.plain(), "fall_cost": -1.0}, robot)
 
 
 def test_an_episode_is_cut_at_its_horizon_and_never_terminates(env: RobotEnv) -> None:
