@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
 
@@ -70,6 +70,11 @@ class Signal(Schema):
     low: float = -1e6
     high: float = 1e6
 
+    @property
+    def measures(self) -> str:
+        """Its source: its own name where none is given."""
+        return self.source or self.name
+
     @model_validator(mode="after")
     def _ordered(self) -> Signal:
         if not self.low < self.high:
@@ -102,6 +107,10 @@ class Action(Schema):
         if any(value <= 0 for value in (*self.scale, *self.rate_limit)):
             raise ValueError("scale and rate_limit must be positive")
         return self
+
+    def normalized(self, command: Sequence[float]) -> list[float]:
+        """Return a command in joint order as the policy output that asks for it."""
+        return [(c - o) / s for c, o, s in zip(command, self.offset, self.scale, strict=True)]
 
 
 class Contract(Schema):

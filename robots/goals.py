@@ -106,7 +106,7 @@ def distance_between(a: Sequence[float], b: Sequence[float]) -> float:
 
 def place_of(signal: str, contract: Contract) -> slice:
     """Return where observations hold a goal; raises `ConfigError` unless one perfect signal shows it."""
-    shown = [s for s in contract.signals if (s.source or s.name) == signal]
+    shown = [s for s in contract.signals if s.measures == signal]
     if len(shown) != 1:
         raise ConfigError(f"{contract.robot}: {len(shown)} signals show {signal}, the goal of the task; valid: one")
     (found,) = shown

@@ -158,7 +158,7 @@ class SimulatedRobot:
         """Find what each signal reads: a source of the robot, or None for a command signal of the task."""
         readers: list[tuple[str, Reader | None]] = []
         for signal in self.contract.signals:
-            source = signal.source or signal.name
+            source = signal.measures
             read = None if source in command_signals else find_source(source, tuple(command_signals))
             size = command_signals[source] if read is None else len(read(self.view))
             if size != signal.size:

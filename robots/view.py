@@ -84,7 +84,6 @@ class RobotView:
         self._base: _BaseInBody | None = None
         self._links: dict[str, tuple[Vec3, Quat]] = {}
         self._default = [joint.default_pos for joint in contract.joints]
-        self._offset, self._scale = list(contract.action.offset), list(contract.action.scale)
 
     def refresh(self, sent_command: list[float], time: float) -> None:
         """Forget what was read: the world has moved on, under this command, to this time [s] in the episode."""
@@ -233,7 +232,7 @@ class RobotView:
     @property
     def last_action(self) -> list[float]:
         """What was sent in the last period (nothing yet: the safe command), as a normalised action."""
-        return [(c - o) / s for c, o, s in zip(self.sent_command, self._offset, self._scale, strict=True)]
+        return self.contract.action.normalized(self.sent_command)
 
     @property
     def _actuated(self) -> States:

@@ -136,7 +136,7 @@ def _has_room(randomization: Randomization, name: str) -> bool:
 def sensed_signals(spec: Any) -> tuple[str, ...]:
     """Return the names of the signals that the robot's own motion changes: all but the task's commands."""
     commands = spec.task.task.signals(len(spec.contract.joints))
-    return tuple(s.name for s in spec.contract.signals if (s.source or s.name) not in commands)
+    return tuple(s.name for s in spec.contract.signals if s.measures not in commands)
 
 
 def select(contract: Any, names: tuple[str, ...]) -> Tensor:

@@ -213,7 +213,7 @@ def joint_columns(contract: Contract, source: str) -> dict[str, tuple[str, int]]
     """Return where the contract's signals measure `source` ("joint_pos", "joint_vel") of each actuated joint."""
     columns: dict[str, tuple[str, int]] = {}
     for signal in contract.signals:
-        name, _, listed = (signal.source or signal.name).replace(" ", "").rstrip(")").partition("(")
+        name, _, listed = signal.measures.replace(" ", "").rstrip(")").partition("(")
         joints = tuple(listed.split(",")) if listed else contract.joint_names
         if name == source and len(joints) == signal.size:
             columns |= {joint: (signal.name, at) for at, joint in enumerate(joints) if joint in contract.joint_names}
@@ -224,6 +224,6 @@ def tilt_signal(contract: Contract) -> str | None:
     """Return the signal that says how the base leans, if there is one."""
     for source, size in (("projected_gravity", 3), ("base_quat_xyzw", 4)):
         for signal in contract.signals:
-            if (signal.source or signal.name) == source and signal.size == size:
+            if signal.measures == source and signal.size == size:
                 return signal.name
     return None

@@ -173,12 +173,6 @@ def limited_command(command: Mapping[str, float], contract: Contract) -> list[fl
     return [min(max(value, low), high) for value, (low, high) in zip(values, contract.command_limits, strict=True)]
 
 
-def normalized(values: Sequence[float], contract: Contract) -> list[float]:
-    """Return a command in joint order as the action that asks for it."""
-    action = contract.action
-    return [(c - o) / s for c, o, s in zip(values, action.offset, action.scale, strict=True)]
-
-
 class Message(Protocol):
     """A SENSE or END of some line: a `Packet` or a `Frame`."""
 

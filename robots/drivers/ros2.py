@@ -27,7 +27,6 @@ from robots.drivers.base import (
     Features,
     Reading,
     limited_command,
-    normalized,
     query_options,
     required,
 )
@@ -150,7 +149,7 @@ class Ros2Driver:
         sensors, messages = _import("sensor_msgs.msg"), _import("std_msgs.msg")
         quality = _import("rclpy.qos").qos_profile_sensor_data
         self._command = sensors.JointState if self._as_joints else messages.Float64MultiArray
-        self._topics = {s.name: _topic(s) for s in self._contract.signals if _source(s) != SENT}
+        self._topics = {s.name: _topic(s) for s in self._contract.signals if s.measures != SENT}
         kinds = {"imu": sensors.Imu, REWARD: messages.Float64}
         self._needed = {*self._topics.values()} - {"joint_states"} | ({REWARD} if self.features.gives_reward else set())
         self._node.create_subscription(sensors.JointState, "joint_states", self._states.append, quality)
@@ -184,9 +183,9 @@ class Ros2Driver:
         return silent if self._states else ["joint_states", *silent]
 
     def _values(self, signal: Signal, state: Any) -> Sequence[float]:
-        source = _source(signal)
+        source = signal.measures
         if source == SENT:
-            return normalized(self._sent, self._contract)
+            return self._contract.action.normalized(self._sent)
         topic = self._topics[signal.name]
         if topic == "joint_states":
             return self._by_joint(state, JOINT_FIELDS[source])
@@ -219,12 +218,8 @@ class Ros2Driver:
         return self._node
 
 
-def _source(signal: Signal) -> str:
-    return signal.source or signal.name
-
-
 def _topic(signal: Signal) -> str:
-    source = _source(signal)
+    source = signal.measures
     return "joint_states" if source in JOINT_FIELDS else "imu" if source in IMU_SOURCES else f"signals/{signal.name}"
 
 

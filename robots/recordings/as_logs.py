@@ -63,7 +63,7 @@ def _columns(recording: Recording, joints: int, path: Path) -> Columns:
 
 
 def _signal(contract: Contract, source: str) -> str | None:
-    sizes = {(s.source or s.name, s.size): s.name for s in contract.signals}
+    sizes = {(s.measures, s.size): s.name for s in contract.signals}
     return sizes.get((source, len(contract.joints)))
 
 

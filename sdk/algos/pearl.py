@@ -118,7 +118,7 @@ class PearlPolicy(SquashedActing):
         self, obs: Tensor, last_action: Tensor, last_reward: Tensor, episode_start: Tensor, carry: Carry
     ) -> tuple[Tensor, Carry]:
         """Return the action `[N, A]`, with noise where a trial explores, and the memory after reading one step."""
-        noise, _ = self.dither.step(episode_start, carry[self.inferring :])
+        noise = self.dither.noise(episode_start, carry[self.inferring :])
         actions, carry = self.act(obs, last_action, last_reward, episode_start, carry)
         return actions.greedy if noise is None else actions.noisy(noise), carry
 
@@ -127,7 +127,7 @@ class PearlPolicy(SquashedActing):
     ) -> tuple[SquashedGaussian, Carry]:
         """Return the distribution over actions, and the posterior after the transition that led here."""
         latent, inferring = self.infer(obs, last_action, last_reward, episode_start, carry[: self.inferring])
-        _, dither = self.dither.step(episode_start, carry[self.inferring :])
+        dither = self.dither.after(episode_start, carry[self.inferring :])
         return self.actions(obs, latent), (*inferring, *dither)
 
     def infer(

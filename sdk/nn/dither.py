@@ -34,10 +34,16 @@ class Dither:
         noise = np.stack([rng.standard_normal(self.shape, dtype=np.float32) for rng in rngs])
         return torch.zeros(len(rngs), 1), torch.from_numpy(noise)
 
-    def step(self, episode_start: Tensor, carry: Carry) -> tuple[Tensor | None, Carry]:
-        """Return the noise of a step, if any, and the next memory; `episode_start` `[N, 1]` is 1 where one begins."""
+    def noise(self, episode_start: Tensor, carry: Carry) -> Tensor | None:
+        """Return the noise of a step, if any; `episode_start` `[N, 1]` is 1 where an episode begins."""
         if not self.episodes:
-            return None, carry
-        begun, noise = carry[0] + episode_start, carry[1]
-        now = noise[:, 0] * (begun <= self.episodes).to(noise.dtype)
-        return now, (begun, torch.cat([noise[:, 1:], noise[:, :1]], 1))
+            return None
+        begun, noise = carry
+        return noise[:, 0] * (begun + episode_start <= self.episodes).to(noise.dtype)
+
+    def after(self, episode_start: Tensor, carry: Carry) -> Carry:
+        """Return the memory after a step."""
+        if not self.episodes:
+            return carry
+        begun, noise = carry
+        return begun + episode_start, torch.cat([noise[:, 1:], noise[:, :1]], 1)

@@ -144,10 +144,10 @@ def rows_of_recording(recording: Recording, contract: Contract, path: Path) -> T
 def rows_of_log(log: Log, contract: Contract, path: Path) -> Transitions:
     """Return a log's rows, for a robot that observes nothing but its joints. Raises `ConfigError` for another one."""
     columns = {"joint_pos": log.joint_pos, "joint_vel": log.joint_vel}
-    missing = [s.name for s in contract.signals if (s.source or s.name) not in columns]
+    missing = [s.name for s in contract.signals if s.measures not in columns]
     if missing:
         raise ConfigError(f"{path}: a log has joint_pos and joint_vel; the run also observes {', '.join(missing)}")
-    obs = np.concatenate([columns[s.source or s.name] for s in contract.signals], -1)
+    obs = np.concatenate([columns[s.measures] for s in contract.signals], -1)
     return _paired(log.time, obs, log.command, np.zeros(len(log.time) - 1, bool), contract, path)
 
 

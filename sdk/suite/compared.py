@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
-from sdk.results import Result, Row, at_least
+from sdk.results import RESULTS, Result, Row, at_least
 from sdk.suite.curve import first_at
 from sdk.suite.definition import Benchmark
 from sdk.suite.outcome import Trained
@@ -19,7 +20,7 @@ def fewer_steps(
     algo: str,
     runs: Mapping[str, Sequence[Trained]],
     strategies: Mapping[str, Known],
-    results: Sequence[Result] = (),
+    folder: Path = RESULTS,
 ) -> list[Row]:
     """Return how many times as many steps each one took that the benchmark's entry names.
 
@@ -30,7 +31,7 @@ def fewer_steps(
         return []
     line = entry.bar.line(strategies[file.ceiling].total, strategies[file.floor].total)
     taken = {
-        name: mean_steps(runs[name], line) if name in runs else recorded_steps(benchmark, name, line, results)
+        name: mean_steps(runs[name], line) if name in runs else recorded_steps(benchmark, name, line, folder)
         for name in (algo, *entry.fewer_steps)
     }
     own = taken.pop(algo)
@@ -48,13 +49,12 @@ def mean_steps(runs: Sequence[Trained], line: float) -> float | None:
     return float(np.mean(steps)) if len(steps) == len(points) else None
 
 
-def recorded_steps(benchmark: Benchmark, algo: str, line: float, results: Sequence[Result]) -> float | None:
+def recorded_steps(benchmark: Benchmark, algo: str, line: float, folder: Path) -> float | None:
     """Return the mean steps that are on record, where they are of every seed and of a bar at `line`."""
-    name = f"{benchmark.kind}_{benchmark.name}_{algo}"
-    for result in results:
-        if result.benchmark == name:
-            outcome = Outcome.of(result)
-            steps, bar = outcome.rows.get("steps_to_the_bar"), at_least("", 0.0, "", line).bar
-            if steps is not None and len(steps.reference) == len(result.seeds) and outcome.total.bar == bar:
-                return steps.value
-    return None
+    path = folder / f"{benchmark.result_name(algo)}.json"
+    if not path.is_file():
+        return None
+    outcome = Outcome.of(Result.load(path))
+    steps, bar = outcome.rows.get("steps_to_the_bar"), at_least("", 0.0, "", line).bar
+    everyone = steps is not None and len(steps.reference) == len(outcome.result.seeds)
+    return steps.value if steps is not None and everyone and outcome.total.bar == bar else None

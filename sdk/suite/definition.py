@@ -148,6 +148,10 @@ class Benchmark:
         """The group that `simshift benchmark` knows it under."""
         return "toys" if self.file.toy else "robots"
 
+    def result_name(self, algo: str) -> str:
+        """Return the name of an algorithm's results file."""
+        return f"{self.kind}_{self.name}_{algo}"
+
     def shows_beliefs(self, algo: str) -> bool:
         """Return whether an algorithm's belief about the task can be drawn here: variBAD's, of GridNavi's goal."""
         return algo == "varibad" and self.file.toy is not None and self.file.toy.name == "gridnavi"

@@ -44,7 +44,7 @@ class Options:
 
     def result(self, benchmark: Benchmark, algo: str) -> tuple[str, str, list[int]]:
         """Return name, command and seeds of an algorithm's results file."""
-        return f"{benchmark.kind}_{benchmark.name}_{algo}", self.command(benchmark, algo), list(self.seeds)
+        return benchmark.result_name(algo), self.command(benchmark, algo), list(self.seeds)
 
     def command(self, benchmark: Benchmark, algo: str) -> str:
         """Return the command that repeats an algorithm's result."""

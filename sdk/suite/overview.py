@@ -10,7 +10,7 @@ from sdk.suite.definition import Benchmark, benchmark_names, find_benchmark
 
 def recorded(benchmark: Benchmark, algo: str, results: list[Result]) -> Result | None:
     """Return what is recorded of an algorithm in a benchmark."""
-    name = f"{benchmark.kind}_{benchmark.name}_{algo}"
+    name = benchmark.result_name(algo)
     return next((result for result in results if result.benchmark == name), None)
 
 

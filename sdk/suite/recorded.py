@@ -31,7 +31,7 @@ class Outcome:
 
 def belongs(result: Result, benchmark: Benchmark) -> bool:
     """Return whether a results file is of one of a benchmark's algorithms."""
-    return result.benchmark in {f"{benchmark.kind}_{benchmark.name}_{algo}" for algo in benchmark.file.algorithms}
+    return result.benchmark in set(map(benchmark.result_name, benchmark.file.algorithms))
 
 
 def table(columns: Iterable[str], rows: Iterable[list[str]]) -> list[str]:

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from sdk.evaluate import evaluate_run
 from sdk.progress import bar
-from sdk.results import RESULTS, Row, at_least, read_results, write_result
+from sdk.results import Row, at_least, write_result
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
 from sdk.suite.compared import fewer_steps
 from sdk.suite.curve import read_curve
@@ -36,9 +36,8 @@ def run_toy(benchmark: Benchmark, options: Options, console: Console) -> dict[st
     with console.status("working out the references"):
         strategies = known(benchmark)
     runs = {algo: _evaluated(benchmark, algo, options, console) for algo in algos}
-    results = read_results() if any(RESULTS.glob("*.json")) else []
     found = {
-        algo: [*rows(benchmark, algo, those, strategies), *fewer_steps(benchmark, algo, runs, strategies, results)]
+        algo: [*rows(benchmark, algo, those, strategies), *fewer_steps(benchmark, algo, runs, strategies)]
         for algo, those in runs.items()
     }
     if benchmark.file.near is not None:

@@ -99,11 +99,20 @@ class Run:
 
 @dataclass(frozen=True)
 class Problem:
-    """A problem and its file's name; `steps` in place of the file's scales both budgets."""
+    """A problem and its file's name; `steps` in place of the file's scales both budgets.
+
+    `path` is that of a file of one's own.
+    """
 
     name: str
     file: ProblemFile
     steps: int | None = None
+    path: str | None = None
+
+    @property
+    def asked(self) -> str:
+        """How it is asked for."""
+        return f"{GROUP}/{self.path or self.name}"
 
     @property
     def budget(self) -> Budget:
@@ -160,7 +169,7 @@ def find_problems(name: str, steps: int | None = None) -> list[Problem]:
     """
     wanted = name.removeprefix(GROUP).removeprefix("/")
     if wanted.endswith(".yaml"):
-        return [Problem(Path(wanted).stem, ProblemFile.load(wanted), steps)]
+        return [Problem(Path(wanted).stem, ProblemFile.load(wanted), steps, wanted)]
     if wanted and wanted not in problem_names():
         raise ConfigError(f"unknown problem '{wanted}'; {nearest(wanted, problem_names())}")
     names = [wanted] if wanted else problem_names()

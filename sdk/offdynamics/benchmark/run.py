@@ -30,7 +30,7 @@ def run_group(name: str, options: Options, console: Console) -> list[Row]:
     """Run all problems, or the one that is named; `options.algos` are arms. Raises `ConfigError`."""
     found = []
     if name in (GROUP, f"{GROUP}/{GRID}"):
-        found += _recorded(GRID, options, grid_rows(options.seeds))
+        found += _recorded(GRID, f"{GROUP}/{GRID}", options, grid_rows(options.seeds))
     for problem in find_problems(name, options.steps) if name != f"{GROUP}/{GRID}" else ():
         found += run_problem(problem, options, console)
     return found
@@ -49,7 +49,7 @@ def run_problem(problem: Problem, options: Options, console: Console) -> list[Ro
     found = [row for target, returns in by_target.items() for row in rows(problem, target, returns)]
     if options.record:
         draw(IMAGES / f"{result_name(problem.name)}.png", problem, by_target)
-    return _recorded(problem.name, options, found, time.monotonic() - start)
+    return _recorded(problem.name, problem.asked, options, found, time.monotonic() - start)
 
 
 def train_all(problem: Problem, arms: tuple[str, ...], options: Options, folder: Path, console: Console) -> None:
@@ -95,10 +95,10 @@ def _job(run: Run, folder: Path) -> dict[str, Job]:
     return {f"{folder.name}/{run.place}": Job(run.config, folder / run.place)}
 
 
-def _recorded(name: str, options: Options, found: list[Row], wall_s: float = 0.0) -> list[Row]:
+def _recorded(name: str, asked: str, options: Options, found: list[Row], wall_s: float = 0.0) -> list[Row]:
     if options.record:
         arms = [text for arm in options.algos for text in ("--algo", arm)]
         steps = [] if options.steps is None else ["--steps", str(options.steps)]
-        words = ["simshift benchmark", f"{GROUP}/{name}", *arms, *steps, "--seeds", *map(str, options.seeds)]
+        words = ["simshift benchmark", asked, *arms, *steps, "--seeds", *map(str, options.seeds)]
         write_result(result_name(name), " ".join(words), list(options.seeds), wall_s, found)
     return found

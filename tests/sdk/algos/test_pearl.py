@@ -207,9 +207,9 @@ def test_noise_comes_again_and_a_robot_has_that_of_its_bundle() -> None:
     carry, start = policy.initial_carry(2), torch.ones(2, 1)
     noise = []
     for _ in range(DRAWS + 1):
-        now, dither = policy.dither.step(start, carry[policy.inferring :])
-        carry, start = (*carry[: policy.inferring], *dither), torch.zeros(2, 1)
-        noise.append(now)
+        now, dither = carry[policy.inferring :], policy.dither
+        noise.append(dither.noise(start, now))
+        carry, start = (*carry[: policy.inferring], *dither.after(start, now)), torch.zeros(2, 1)
     assert torch.equal(noise[0], noise[DRAWS])
     assert torch.equal(noise[0][0], noise[0][1])
     assert torch.stack(noise[:DRAWS]).unique().numel() == DRAWS

@@ -77,6 +77,8 @@ def test_a_problem_may_be_a_file_of_one_s_own(tmp_path: Path) -> None:
     own.write_text((FILES / "lq.yaml").read_text().replace("tasks: 400", "tasks: 7"))
     (problem,) = find_problems(f"off-dynamics/{own}", steps=30)
     assert (problem.name, problem.file.tasks, problem.steps) == ("mine", 7, 30)
+    assert find_problems(problem.asked, steps=30) == [problem], "what is recorded repeats it"
+    assert find_problems("off-dynamics/lq")[0].asked == "off-dynamics/lq"
     own.write_text(own.read_text().replace("tasks: 7", "taks: 7"))
     with pytest.raises(ConfigError, match=r"mine\.yaml: unknown key 'taks'; did you mean 'tasks'"):
         find_problems(f"off-dynamics/{own}")
