@@ -173,6 +173,7 @@ def test_every_task_passes_gymnasium_s_own_check(name: str, task: str) -> None:
         warnings.simplefilter("error")
         check_env(env, skip_render_check=True)
     env.reset(seed=0)
+    env.action_space.seed(0)
     rewards = [env.step(env.action_space.sample())[1] for _ in range(20)]
     assert set(rewards) <= {-1.0, 0.0} if task.endswith("_sparse") else all(0.0 <= reward <= 1.0 for reward in rewards)
     env.close()

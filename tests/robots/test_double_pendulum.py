@@ -153,11 +153,15 @@ def test_an_unknown_joint_to_drive_names_the_nearest() -> None:
 
 
 @pytest.mark.parametrize("task", ["full", "acrobot", "pendubot", "balance"])
-def test_every_task_plays_with_rewards_between_0_and_1(task: str) -> None:
+def test_every_task_pays_between_0_and_1_for_a_step_that_does_not_end_in_a_fall(task: str) -> None:
     env = RobotEnv("double_pendulum", task=task)
     env.reset(seed=0)
-    for _ in range(30):
-        observation, reward, *_ = env.step(env.action_space.sample())
-        assert 0.0 <= reward <= 1.0
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        action = rng.uniform(-1, 1, env.action_space.shape).astype(np.float32)
+        observation, reward, terminated, truncated, _ = env.step(action)
+        assert 0.0 <= reward + env.task.fall_cost * terminated <= 1.0
         assert env.observation_space.contains(observation)
+        if terminated or truncated:
+            env.reset()
     env.close()
