@@ -146,8 +146,15 @@ def _demo_table(summary: dict[str, Any], folder: Path) -> None:
         {"arm": name, **_evaluation_row({"worlds": summary["worlds"], **arm})} for name, arm in summary["arms"].items()
     ]
     _table("return of a trial on held-out worlds", rows)
+    _say(f"{_gap_line(summary)}; picture: {folder / 'demo.png'}")
+
+
+def _gap_line(summary: dict[str, Any]) -> str:
+    robust, oracle = (summary["arms"][arm]["mean"] for arm in ("robust", "oracle"))
+    if oracle <= robust:
+        return "no gap to close: the oracle earns no more than robust; train longer (--steps)"
     gap, last = summary["gap_closed"], summary["gap_closed_last_episode"]
-    _say(f"gap closed {gap['mean']:.0%}, in the last episode {last['mean']:.0%}; picture: {folder / 'demo.png'}")
+    return f"gap closed {gap['mean']:.0%}, in the last episode {last['mean']:.0%}"
 
 
 if __name__ == "__main__":

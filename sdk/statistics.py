@@ -75,12 +75,12 @@ def seeds_by_tasks_statistic(statistic: Callable[[np.ndarray], np.ndarray], seri
 def gap_closed(robust: np.ndarray, adaptive: np.ndarray, oracle: np.ndarray) -> Estimate:
     """Return (adaptive − robust) / (oracle − robust) of mean returns `[N]` on the same worlds, resampled as triples.
 
-    Where oracle and robust earn the same, nothing can be closed: 0.
+    Where the oracle earns no more than robust there is nothing to close: 0.
     """
 
     def ratio(rows: np.ndarray) -> np.ndarray:
         low, mid, high = (np.asarray(arm[rows].mean(-1)) for arm in (robust, adaptive, oracle))
-        return np.divide(mid - low, high - low, out=np.zeros_like(low), where=high != low)
+        return np.divide(mid - low, high - low, out=np.zeros_like(low), where=high > low)
 
     return _bootstrap(ratio, len(robust), float(ratio(np.arange(len(robust)))))
 

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from domain_rand.schema import ConfigError
 from export.bundle import read_bundle
+from sdk.cli import _gap_line
 from sdk.demo import run_demo, summarize
 from sdk.evaluate import Evaluation
 
@@ -55,11 +56,21 @@ def test_other_settings_in_the_same_folder_are_refused(demo: tuple[Path, dict[st
         run_demo(folder, steps=2, worlds=3, seed=3, console=Console(quiet=True))
 
 
-def test_gap_closed_is_worked_out_on_the_arms_means() -> None:
-    per_episode = {"robust": [10.0, 10.0], "rl2": [16.0, 18.0], "oracle": [20.0, 20.0]}
+def summary_of(per_episode: dict[str, list[float]]) -> dict[str, Any]:
     tables = {name: np.tile(episodes, (5, 1)) for name, episodes in per_episode.items()}
     played = {name: Evaluation(rows.sum(1), rows, np.ones(5)) for name, rows in tables.items()}
     live = {"latency": {"p50_us": 1.0, "p99_us": 2.0}, "missed_deadlines": 0, "robot_side_modules": []}
-    summary = summarize(played, live, 1e-7)
+    return summarize(played, live, 1e-7)
+
+
+def test_gap_closed_is_worked_out_on_the_arms_means() -> None:
+    summary = summary_of({"robust": [10.0, 10.0], "rl2": [16.0, 18.0], "oracle": [20.0, 20.0]})
     assert summary["gap_closed"]["mean"] == pytest.approx(0.7)
     assert summary["gap_closed_last_episode"]["mean"] == pytest.approx(0.8)
+    assert _gap_line(summary) == "gap closed 70%, in the last episode 80%"
+
+
+def test_an_oracle_that_learned_too_little_leaves_no_gap_to_close() -> None:
+    summary = summary_of({"robust": [10.0, 10.0], "rl2": [6.0, 8.0], "oracle": [9.0, 9.0]})
+    assert summary["gap_closed"]["mean"] == 0
+    assert "train longer" in _gap_line(summary)

@@ -74,6 +74,7 @@ def test_where_there_is_no_gap_none_is_closed() -> None:
     for adaptive in (same, same + 5):
         estimate = gap_closed(same, adaptive, same)
         assert (estimate.value, estimate.low, estimate.high) == (0, 0, 0)
+    assert gap_closed(same, same - 5, same - 10).value == 0  # not half: the oracle is the worst of them
     found_once = np.array([-1000.0, -1000.0, -1000.0, -990.0])  # many resamples leave that world out
     assert np.isfinite(seeds_by_tasks_gap_closed(*np.stack([[same, same], [same, found_once], [same, found_once]])).low)
 
