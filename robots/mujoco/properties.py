@@ -5,7 +5,7 @@ What MuJoCo derives from masses is stale after a write; `settle` works it out an
 
 from __future__ import annotations
 
-from math import cos, hypot, sin
+from math import cos, sin
 from typing import Any
 
 import mujoco
@@ -70,9 +70,8 @@ class Properties:
         _check(group, name, field)
         self.stale = True
         if field in self._slopes:
-            gravity = self.read("world", name, "gravity")
             self._slopes[field] = value
-            self._gravitate(gravity)
+            self._gravitate(self._gravity)
         elif group == "world":
             self._gravitate(value)
         elif field == "inertia":
@@ -84,10 +83,10 @@ class Properties:
             self._turn(self.links[name])
 
     def read(self, group: str, name: str, field: str) -> float:
-        """Return what the simulator holds now; slopes and the friction of links without shape as written."""
+        """Return what the simulator holds now; gravity, slopes and the friction of links without shape as written."""
         _check(group, name, field)
         if group == "world":
-            return self._slopes[field] if field in self._slopes else self._read_gravity()
+            return self._slopes.get(field, self._gravity)
         if field == "inertia":
             return self._relative_inertia(self.links[name])
         array, index, per_unit = self._cell(group, name, field)
@@ -132,13 +131,9 @@ class Properties:
 
     def _gravitate(self, gravity: float) -> None:
         """Tilt gravity, not the floor: the world frame is that of a ground turned by the slopes about x and y."""
-        x, y = self._slopes["slope_x"], self._slopes["slope_y"]
+        self._gravity, x, y = gravity, self._slopes["slope_x"], self._slopes["slope_y"]
         self.gravity_world: Vec3 = (sin(y) * cos(x), -sin(x), -cos(y) * cos(x))
         self._model.opt.gravity[:] = [gravity * component for component in self.gravity_world]
-
-    def _read_gravity(self) -> float:
-        x, y, z = self._model.opt.gravity.tolist()
-        return -z if x == y == 0 else hypot(x, y, z)
 
 
 def _check(group: str, name: str, field: str) -> None:

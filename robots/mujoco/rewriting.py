@@ -22,6 +22,8 @@ UNSTATED = {"ixx": "1", "ixy": "0", "ixz": "0", "iyy": "1", "iyz": "0", "izz": "
 def rewritten(urdf: Urdf) -> str:
     """Return the text of a URDF as MuJoCo is to read it; raises `ConfigError` for a mesh that is not there."""
     robot = ElementTree.parse(urdf.path).getroot()
+    for origin in robot.iter("origin"):
+        _spell_out(origin)
     for link in robot.findall("link"):
         _rewrite_link(link, urdf)
     for joint in robot.findall("joint"):
@@ -29,6 +31,22 @@ def rewritten(urdf: Urdf) -> str:
     options = {"fusestatic": "false", "strippath": "false", "discardvisual": "false", "balanceinertia": "false"}
     ElementTree.SubElement(ElementTree.SubElement(robot, "mujoco"), "compiler", options)
     return ElementTree.tostring(robot, encoding="unicode")
+
+
+def _spell_out(origin: ElementTree.Element) -> None:
+    """Write out the numbers of an origin as PyBullet reads them: three words, 0 for one that is no number.
+
+    A macro that was never filled in, `$(optenv NAME x y z)`, thus is (0, 0, x) there.
+    """
+    for name, text in origin.attrib.items():
+        origin.set(name, " ".join(str(_number(word)) for word in text.split()[:3]))
+
+
+def _number(word: str) -> float:
+    try:
+        return float(word)
+    except ValueError:
+        return 0.0
 
 
 def _rewrite_link(link: ElementTree.Element, urdf: Urdf) -> None:

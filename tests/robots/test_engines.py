@@ -35,6 +35,7 @@ ROBOTS = [
     ("panda", None),
     ("a1", None),
     ("aliengo", None),
+    ("husky", None),
 ]
 INERTIA = 0.0042 + 0.2 * 0.25**2 + 0.0004 + 0.6 * 0.5**2
 MASS_MOMENT = 0.2 * 0.25 + 0.6 * 0.5
@@ -273,6 +274,25 @@ def test_a_quadruped_stands_on_its_feet_in_both(name: str) -> None:
         assert forces[-1] == pytest.approx(9.81 * mass, rel=0.05)
         robot.close()
     assert heights[0] == pytest.approx(heights[1], abs=3e-3)
+
+
+def test_the_husky_weighs_the_same_on_its_wheels_and_has_its_links_where_pybullet_reads_them() -> None:
+    """Its file has a macro that was never filled in, where a link's place belongs."""
+    places, heights = [], []
+    for engine in ENGINES:
+        robot = SimulatedRobot(load_robot("husky", engine=engine)[0])
+        robot.start(Start(), np.random.default_rng(0))
+        links = robot.names("link")
+        places.append(np.array([robot.world.link_pose(link)[0] for link in links]))
+        for _ in range(40):
+            robot.step([0.0] * 4)
+        wheels = [link for link in links if "wheel" in link]
+        mass = sum(robot.read("link", link, "mass") for link in links)
+        assert sum(robot.view.contact_force(wheel) for wheel in wheels) == pytest.approx(9.81 * mass, rel=0.05)
+        heights.append(robot.view.base_height[0])
+        robot.close()
+    assert apart(*places) < 1e-3
+    assert heights[0] == pytest.approx(heights[1], abs=5e-3)
 
 
 def test_the_rewards_of_the_same_actions_agree_where_nothing_touches() -> None:
