@@ -57,7 +57,9 @@ class PpoConfig(Schema):
     worst_from: float = Field(
         default=0.0, ge=0, le=1, description="share of the run before that, which learns from all"
     )
-    bptt: int | None = Field(default=None, ge=1, description="steps of back-propagation through time; none: the trial")
+    bptt: int | None = Field(
+        default=None, ge=1, description="most steps of back-propagation through time; none: the trial"
+    )
 
 
 class ActorCritic(Protocol):
@@ -121,19 +123,33 @@ class Batch:
 
 @torch.no_grad()
 def prepare(policy: ActorCritic, rollout: Rollout, horizon: Horizon, config: PpoConfig) -> Batch:
-    """Run the policy once over whole trials, work out advantages, and cut everything into segments of `bptt` steps.
+    """Run the policy once over whole trials, work out advantages, and cut everything into segments.
 
-    Raises `ConfigError` when the trial is not a whole number of segments.
+    Raises `ConfigError` as `segment_steps` does.
     """
     steps, trials = rollout.reward.shape
-    length = config.bptt or steps
-    if steps % length:
-        raise ConfigError(f"ppo.bptt = {length}: a trial of {steps} steps is not a whole number of segments")
+    length = segment_steps(steps, config.bptt)
     blank = policy.initial_carry(trials)
     _, value, memory = policy.unroll(rollout, blank)
     advantage, target = advantages(policy, rollout, value, horizon, config)
     cut = [side_by_side(x, length) for x in (standardize(advantage), target, value)]
     return Batch(rollout.segments(length), blank if length == steps else _starts(blank, memory, length), *cut)
+
+
+def segment_steps(trial: int, at_most: int | None) -> int:
+    """Return the longest equal segments that a trial of so many steps can be cut into; none: the trial.
+
+    Raises `ConfigError` where they would be shorter than half of `at_most`.
+    """
+    if at_most is None or at_most >= trial:
+        return trial
+    length = next(steps for steps in range(at_most, 0, -1) if trial % steps == 0)
+    if 2 * length < at_most:
+        raise ConfigError(
+            f"ppo.bptt = {at_most}: a trial of {trial} steps cannot be cut into equal segments of {-(-at_most // 2)} "
+            f"to {at_most} steps, the longest are of {length}; change episode_time, or set ppo.bptt to {length} or null"
+        )
+    return length
 
 
 def _starts(blank: Carry, memory: Carry, length: int) -> Carry:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from domain_rand.schema import ConfigError
 from sdk.algos.base import Sizes
-from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, hardest, prepare
+from sdk.rl.ppo import Horizon, Ppo, PpoConfig, advantages, hardest, prepare, segment_steps
 from sdk.rl.rollout import Rollout, collect, side_by_side
 from tests.sdk.toy_worlds import ToyTrials, TwoArms, learn, trial_return
 from tests.sdk.untrained import actor_critics, learner_of, output_layer, untrained
@@ -148,10 +148,22 @@ def test_a_picked_batch_keeps_columns_and_memory_together() -> None:
     torch.testing.assert_close(part.advantage, batch.advantage[:, [9, 2]])
 
 
-def test_a_trial_that_is_not_whole_segments_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("trial", "at_most", "steps"), [(480, 50, 48), (500, 50, 50), (6, 4, 3), (30, 50, 30), (479, None, 479)]
+)
+def test_segments_are_equal_and_the_longest_that_are_allowed(trial: int, at_most: int | None, steps: int) -> None:
+    assert segment_steps(trial, at_most) == steps
+
+
+def test_a_batch_is_cut_into_them() -> None:
     policy = lively("rl2")
-    with pytest.raises(ConfigError, match=r"ppo\.bptt = 4: a trial of 6 steps"):
-        prepare(policy, played(policy), "trial", PpoConfig(bptt=4))
+    rollout = played(policy)
+    assert prepare(policy, rollout, "trial", PpoConfig(bptt=4)).value.shape == (3, 2 * rollout.reward.shape[1])
+
+
+def test_a_trial_that_only_falls_into_far_shorter_segments_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"ppo\.bptt = 50: a trial of 479 steps .* of 25 to 50 steps.* are of 1;"):
+        segment_steps(479, 50)
 
 
 # --- what reaches the actor ------------------------------------------------------------------------------------------
