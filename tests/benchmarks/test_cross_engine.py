@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.cross_engine import CONTROL, open_loop, play, rows_of
+from benchmarks.cross_engine import CONTROL, kept, open_loop, play, rows_of
 
 pytest.importorskip("mujoco", reason="the extra [mujoco] is not installed")
 
@@ -24,3 +24,10 @@ def test_a_drop_is_what_pybullet_pays_more() -> None:
         row.name: row.value for row in rows_of("x", {"pybullet": np.array([3.0, 5.0]), "mujoco": np.array([2.0, 4.5])})
     }
     assert rows == {"x/pybullet": 4.0, "x/mujoco": 3.25, "x/drop": 0.75}
+
+
+def test_memory_keeps_more_where_it_loses_less_and_where_it_has_more_left() -> None:
+    robust = {"pybullet": np.array([3.0, 5.0]), "mujoco": np.array([2.0, 4.0])}
+    adaptive = {"pybullet": np.array([2.0, 3.0]), "mujoco": np.array([1.5, 2.5])}
+    rows = {row.name: (row.value, row.holds) for row in kept("x", robust, adaptive)}
+    assert rows == {"x/adaptive_loses_less": (0.5, True), "x/adaptive_has_more_left": (-1.0, False)}
