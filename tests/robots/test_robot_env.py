@@ -171,7 +171,7 @@ def test_the_last_action_is_what_was_sent_not_what_was_asked(env: RobotEnv) -> N
 
 @pytest.mark.parametrize(
     ("robot", "task", "cost"),
-    [("cartpole", "balance_unknown_motor", 50.0), ("hopper", None, 25.0), ("a1", "walk", 25.0)],
+    [("cartpole", "balance_unknown_motor", 50.0), ("hopper", None, 15.0), ("a1", "walk", 25.0)],
 )
 def test_the_step_that_falls_costs_what_it_is_said_to_and_no_other(robot: str, task: str | None, cost: float) -> None:
     falling = RobotEnv(robot, task=task)
