@@ -40,7 +40,7 @@ TASKS = {"kuka": "reach", "double_pendulum": "full", "husky": "drive_to_goal"}
 ARMS = ("robust", "rl2")
 """Without memory, and with: the second is to keep more."""
 
-BATCHES = {"husky": ("trials=8", "robots=8", "workers=0")}
+BATCHES = {"husky": ("trials=8", "robots=8", "workers=0", "ppo.bptt=48")}
 """Where experience is slow to come by, the policy changes more often."""
 
 ENGINES: tuple[Engine, ...] = get_args(Engine)
