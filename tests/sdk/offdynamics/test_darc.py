@@ -20,6 +20,7 @@ from sdk.offdynamics.darc import (
     corrected_reward,
     delta_reward,
 )
+from sdk.offdynamics.transitions import Transitions
 from tests.sdk.offdynamics.linear_rows import SOURCE, TARGET, correction, exact, fit, good, rows_of, trained
 
 ROWS = 20_000
@@ -92,6 +93,25 @@ def test_equal_dynamics_under_different_policies_need_no_correction() -> None:
 def test_noise_as_large_as_the_inputs_hides_the_correction(plain: Darc) -> None:
     noisy = trained(rows_of(SOURCE, ROWS, seed=1), rows_of(TARGET, ROWS, seed=2), updates=400, noise=1.0)
     assert fit(noisy.delta(UNSEEN), exact(UNSEEN))[0] < 0.5
+
+
+def stuck_rows(stuck: bool, seed: int, moves: float | None = None) -> Transitions:
+    """A joint that moves by N(0, 1), or by `moves`, beside one that differs in nothing; stuck, it does not move."""
+    rng = np.random.default_rng(seed)
+    obs, action, step = (rng.standard_normal((ROWS, 2)) for _ in range(3))
+    step[:, 0] = 0.0 if stuck else step[:, 0] if moves is None else moves
+    return Transitions(*(torch.from_numpy(x.astype(np.float32)) for x in (obs, action, obs + step, np.zeros(ROWS))))
+
+
+def test_noise_grades_what_a_stuck_joint_cannot_do_by_how_far_it_moved() -> None:
+    """Heard with noise of 1, N(0, 1) is N(0, 2) and standing still N(0, 1): Δr is the log of their ratio."""
+    free, stuck = stuck_rows(False, seed=1), stuck_rows(True, seed=2)
+    graded, sharp = (trained(free, stuck, noise=noise) for noise in (1.0, 0.05))
+    for moves in (0.0, 1.0, 2.0, 3.0):
+        delta = graded.delta(stuck_rows(False, seed=9, moves=moves))
+        assert float(delta.mean()) == pytest.approx(np.log(2) / 2 - moves**2 / 4, abs=0.25), moves
+    near, far = (sharp.delta(stuck_rows(False, seed=9, moves=moves)).clamp(-5, 5).mean() for moves in (1.0, 2.0))
+    assert float(near - far) < 0.3, "without it, moving less pays nothing"
 
 
 # --- identities --------------------------------------------------------------------------------------------------
