@@ -17,7 +17,7 @@ def test_a_million_updates_and_the_cost_of_a_correction_follow_from_the_rates() 
 def test_arms_are_timed_once_they_learn() -> None:
     (problem,) = find_problems("off-dynamics/lq")
     configs = {arm: problem.run(arm, "dead", 0, Path()).config for arm in ("source_only", "darc_rows")}
-    assert sizes_of(configs["darc_rows"]) == "batch 128, 64 × 64"
+    assert sizes_of(configs["darc_rows"]) == "batch 128, 128 × 128"
     rates = rates_of(configs, rounds=1)
     assert list(rates) == list(configs)
     assert all(rate > 0 for rate in rates.values())

@@ -17,7 +17,7 @@ from robots.twin.faults import Faults, Switch
 from sdk import cli
 from sdk.algos.base import algorithm_names
 from sdk.checkpoint import METRICS, RunFolder
-from sdk.config import resolve_config
+from sdk.config import TrainConfig, resolve_config
 from sdk.results import Result, Row, read_results
 from sdk.statistics import seeds_by_tasks_ci95
 from sdk.suite.beliefs import draw_beliefs, goal_beliefs
@@ -154,9 +154,15 @@ def test_a_run_of_other_settings_is_refused_by_the_key_that_differs(inside: Path
 
 
 def test_a_run_that_fails_says_why(tiny: Benchmark, tmp_path: Path) -> None:
-    config = tiny.config("rl2", 0)
-    bad = config.model_copy(update={"ppo": config.ppo.model_copy(update={"bptt": 2})})
-    with pytest.raises(TrainingError, match=r"training a run failed: ConfigError: ppo\.bptt = 2"):
+    config = tiny.config("rl2", 0).plain()
+    bad = TrainConfig.parse(
+        {
+            **config,
+            "toy": {"name": "bandit", "settings": {"pulls": 11, "arms": 2}},
+            "ppo": {**config["ppo"], "bptt": 10},
+        }
+    )
+    with pytest.raises(TrainingError, match=r"training a run failed: ConfigError: ppo\.bptt = 10: a trial of 11 steps"):
         train_side_by_side({"a run": Job(bad, tmp_path / "run")}, QUIET)
 
 
