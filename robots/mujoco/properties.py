@@ -5,7 +5,7 @@ What MuJoCo derives from masses is stale after a write; `settle` works it out an
 
 from __future__ import annotations
 
-from math import cos, sin
+from math import cos, hypot, sin
 from typing import Any
 
 import mujoco
@@ -42,9 +42,9 @@ class Properties:
         self.links = {name: i for name, i in places.items() if self._nominal_mass[i] > 0}
         self._geoms = {name: np.flatnonzero(body.model.geom_bodyid == i) for name, i in self.links.items()}
         self._load = None if fixed_base else body.model.body(LOAD).id
-        self._slopes = {"slope_x": 0.0, "slope_y": 0.0}
-        self._nominal_world = {"gravity": gravity, **self._slopes}
-        self._gravitate(gravity)
+        self._nominal_world = {"gravity": gravity, "slope_x": 0.0, "slope_y": 0.0}
+        self._world = dict(self._nominal_world)
+        self._gravitate()
         self._nominal_friction = {name: self.read("link", name, "lateral_friction") for name in self.links}
         self.settle()
 
@@ -69,11 +69,9 @@ class Properties:
         """Set a property; mass scales inertia in proportion. It acts once `settle` was called."""
         _check(group, name, field)
         self.stale = True
-        if field in self._slopes:
-            self._slopes[field] = value
-            self._gravitate(self._gravity)
-        elif group == "world":
-            self._gravitate(value)
+        if group == "world":
+            self._world[field] = value
+            self._gravitate()
         elif field == "inertia":
             self._inertia_scale[self.links[name]] = value
         else:
@@ -83,10 +81,10 @@ class Properties:
             self._turn(self.links[name])
 
     def read(self, group: str, name: str, field: str) -> float:
-        """Return what the simulator holds now; gravity, slopes and the friction of links without shape as written."""
+        """Return what the simulator holds now; slopes and the friction of links without shape as written."""
         _check(group, name, field)
         if group == "world":
-            return self._slopes.get(field, self._gravity)
+            return self._read_gravity() if field == "gravity" else self._world[field]
         if field == "inertia":
             return self._relative_inertia(self.links[name])
         array, index, per_unit = self._cell(group, name, field)
@@ -129,11 +127,15 @@ class Properties:
         proportional = self._nominal_inertia[index, axis] * (self._model.body_mass[index] / self._nominal_mass[index])
         return float(self._model.body_inertia[index, axis] / proportional)
 
-    def _gravitate(self, gravity: float) -> None:
+    def _gravitate(self) -> None:
         """Tilt gravity, not the floor: the world frame is that of a ground turned by the slopes about x and y."""
-        self._gravity, x, y = gravity, self._slopes["slope_x"], self._slopes["slope_y"]
+        x, y = self._world["slope_x"], self._world["slope_y"]
         self.gravity_world: Vec3 = (sin(y) * cos(x), -sin(x), -cos(y) * cos(x))
-        self._model.opt.gravity[:] = [gravity * component for component in self.gravity_world]
+        self._model.opt.gravity[:] = [self._world["gravity"] * component for component in self.gravity_world]
+
+    def _read_gravity(self) -> float:
+        x, y, z = self._model.opt.gravity.tolist()
+        return -z if x == y == 0 else hypot(x, y, z)
 
 
 def _check(group: str, name: str, field: str) -> None:
