@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -30,9 +30,23 @@ class Schema(BaseModel):
             raise ConfigError(f"{source}: " + "; ".join(lines)) from None
 
     @classmethod
+    def overridden(cls, data: Mapping[str, Any], overrides: Sequence[str], source: str = "configuration") -> Self:
+        """Validate plain data under `a.b=c` assignments; what they alone make wrong is said of `--set`."""
+        changed = with_overrides(data, overrides)
+        return cls.parse(changed, "--set" if overrides and cls._accepts(data) else source)
+
+    @classmethod
     def load(cls, path: str | Path) -> Self:
         """Read one YAML file; raises `ConfigError` naming the file and the key."""
         return cls.parse(read_yaml(path), str(path))
+
+    @classmethod
+    def _accepts(cls, data: Mapping[str, Any]) -> bool:
+        try:
+            cls.model_validate(dict(data))
+        except ValidationError:
+            return False
+        return True
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Return a copy with fields replaced, unchecked; what was derived from the old fields is derived anew."""
@@ -92,7 +106,7 @@ def nearest(name: str, valid: list[str] | tuple[str, ...]) -> str:
     return f"{hint}valid: {', '.join(sorted(valid)) or 'none'}"
 
 
-def with_overrides(data: Mapping[str, Any], overrides: list[str]) -> dict[str, Any]:
+def with_overrides(data: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
     """Return a copy of `data` with `a.b=c` assignments applied, values read as YAML."""
     result = yaml.safe_load(yaml.safe_dump(dict(data)))
     for text in overrides:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from domain_rand.schema import ConfigError, Schema, nearest, read_yaml, with_overrides
+from domain_rand.schema import ConfigError, Schema, nearest, read_yaml
 from sdk.offdynamics.settings import Dynamics, RewardCorrection
 from sdk.rl.ppo import PpoConfig
 
@@ -112,7 +112,7 @@ def configure(algo: str, settings: Mapping[str, Any], overrides: Sequence[str] =
     if not default.is_file():
         raise ConfigError(f"unknown algorithm '{algo}'; {nearest(algo, [p.stem for p in CONFIGS.glob('*.yaml')])}")
     data = _merged({"algo": algo, **read_yaml(default)}, settings)
-    config = TrainConfig.parse(with_overrides(data, list(overrides)), source)
+    config = TrainConfig.overridden(data, overrides, source)
     if config.algo != algo:
         raise ConfigError(f"asked to train '{algo}', but the settings say algo: {config.algo}")
     return config

@@ -107,7 +107,12 @@ def film(
     width: int = 360,
     report: Callable[[int], None] = lambda taken: None,
 ) -> dict[str, Any]:
-    """Write a GIF of one held-out world, episode after episode; returns what was seen."""
+    """Write a GIF of one held-out world, episode after episode; returns what was seen.
+
+    Raises `ConfigError` for another kind of file.
+    """
+    if to.suffix.lower() != ".gif":
+        raise ConfigError(f"{to}: ends in '{to.suffix}'; valid: .gif")
     env = RobotEnv(robot, stream=STREAM, task=task)
     try:
         pictures, total = _play(env, player, frame_count(robot, task, seconds), seed, width, report)

@@ -30,13 +30,13 @@ def narrow(
     as_json: Json = False,
 ) -> None:
     """Train, run on the twin, narrow the worlds by its recordings, train again: until the budget is spent."""
-    from domain_rand.schema import read_yaml, with_overrides
+    from domain_rand.schema import read_yaml
     from sdk.narrow.rounds import narrow as narrow_
     from sdk.narrow.settings import NarrowSettings
 
     given = {"robot": robot, "algo": algo, "episodes": episodes, "worst": worst, "seed": seed}
     data = (read_yaml(config) if config else {}) | {key: value for key, value in given.items() if value is not None}
-    settings = NarrowSettings.parse(with_overrides(data, set_ or []), str(config or "narrow"))
+    settings = NarrowSettings.overridden(data, set_ or [], str(config or "narrow"))
     facts = narrow_(settings, to, err)
     show(facts, as_json, lambda: _print(facts))
 
@@ -55,13 +55,13 @@ def widen(
     as_json: Json = False,
 ) -> None:
     """Train from nominal worlds outwards, as far as the policy still copes once it has adapted."""
-    from domain_rand.schema import read_yaml, with_overrides
+    from domain_rand.schema import read_yaml
     from sdk.narrow.widening import WidenSettings
     from sdk.narrow.widening import widen as widen_
 
     given = {"robot": robot, "algo": algo, "low": low, "high": high}
     data = (read_yaml(config) if config else {}) | {key: value for key, value in given.items() if value is not None}
-    settings = WidenSettings.parse(with_overrides(data, set_ or []), str(config or "widen"))
+    settings = WidenSettings.overridden(data, set_ or [], str(config or "widen"))
     facts = widen_(settings, to, err)
     rows = [{"round": one["round"], "entropy": one["entropy"], **one["ranges"]} for one in facts["rounds"]]
     show(facts, as_json, lambda: table("ranges after each round", rows))

@@ -64,6 +64,16 @@ def test_a_wrong_key_in_a_file_names_the_file(tmp_path: Path) -> None:
         resolve_config("rl2", file)
 
 
+def test_a_wrong_override_is_not_said_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text("seed: 3\n")
+    with pytest.raises(ConfigError, match=r"^--set: unknown key 'ppo\.lrr'; did you mean 'lr'\?"):
+        resolve_config("rl2", file, ["ppo.lrr=1"])
+    file.write_text("sede: 3\n")
+    with pytest.raises(ConfigError, match=r"mine\.yaml: unknown key 'sede'"):
+        resolve_config("rl2", file, ["ppo.lr=1"])
+
+
 def test_another_algorithm_s_configuration_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(resolve_config("robust").to_yaml())

@@ -33,6 +33,11 @@ def test_a_seed_s_film_is_always_the_same(tmp_path: Path) -> None:
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+def test_what_is_no_film_is_refused_before_it_is_played(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"film\.mp4: ends in '\.mp4'; valid: \.gif"):
+        film("servo_arm", random_player(0), tmp_path / "film.mp4", seconds=0.1, report=lambda _: pytest.fail("played"))
+
+
 def test_a_run_and_its_bundle_play_alike_and_as_evaluated(finished: Path, tmp_path: Path) -> None:
     export_run(finished, tmp_path / "bundle", worlds=2)
     seconds = 2.0 * 3  # one trial: three episodes
