@@ -2,7 +2,7 @@
 
     python -m benchmarks.updates [--rounds N]
 
-Each arm of the half-cheetah's problem with the sizes and batches of its file: a whole update, in which the correction's
+Each arm of the half-cheetah's problem, with networks as wide as the public ones: a whole update, in which the correction's
 classifiers descend as well and every batch is corrected anew. What is played, in either domain, is played before the
 clock starts. Rounds of all arms alternate, so that what else the machine does slows all of them; the fastest counts.
 """
@@ -27,10 +27,13 @@ from sdk.rl.learner import Learner
 from sdk.rl.rollout import Rollout
 from sdk.train import world_shape
 
-PROBLEM, TARGET = "off-dynamics/cheetah", "dead"
+PROBLEM, TARGET = "off-dynamics/dead_joint", "dead"
 ARMS = ("source_only", "mixed", "importance", "par", "darc", "darc_rows")
 PUBLIC = 125.0
 """Updates a second of a public implementation on one thread, at this batch and these widths."""
+
+WIDTHS = (256, 256)
+"""Those widths."""
 
 AFTER = 1_000
 """An iteration when all warm-ups are over."""
@@ -86,6 +89,11 @@ def rates_of(configs: dict[str, TrainConfig], rounds: int) -> dict[str, float]:
     return {arm: max(one[arm] for one in timed) for arm in stands}
 
 
+def widened(config: TrainConfig) -> TrainConfig:
+    """Return the configuration with networks as wide as the public ones."""
+    return config.model_copy(update={"policy": config.policy.model_copy(update={"hidden": WIDTHS})})
+
+
 def sizes_of(config: TrainConfig) -> str:
     """Say what of a run its rate depends on."""
     return f"batch {config.method['batch']}, {' × '.join(map(str, config.policy.hidden))}"
@@ -112,7 +120,7 @@ def main() -> None:
     torch.set_num_threads(1)
     start = time.monotonic()
     (problem,) = find_problems(PROBLEM)
-    configs = {arm: problem.run(arm, TARGET, 0, Path()).config for arm in ARMS}
+    configs = {arm: widened(problem.run(arm, TARGET, 0, Path()).config) for arm in ARMS}
     rows = rows_of(rates_of(configs, given.rounds), sizes_of(configs["source_only"]))
     command = f"python -m benchmarks.updates --rounds {given.rounds}"
     print(write_result("updates", command, [0], time.monotonic() - start, rows))

@@ -3,18 +3,20 @@
 Commanded, the direction is a signal, drawn for every episode. Hidden, it belongs to the world: it is `goal_heading` of
 the world's parameters, drawn by the task's `randomization`, the same in all episodes of a trial, and only the reward
 tells. An oracle, which sees the world's parameters, sees it. Not randomised at all, it is straight ahead. With
-`either_way`, running against it is as good.
+`either_way`, running against it is as good: velocity counts away from the origin, where bodies start, so that rocking
+to and fro pays nothing.
 """
 
 from __future__ import annotations
 
-from math import cos, pi, sin
+from math import copysign, cos, pi, sin
 
 import numpy as np
 from pydantic import Field
 
 from robots.locomotion import Locomotion, Vec2
 from robots.rewards import progress
+from robots.rotation import Vec3
 from robots.task import Signals, Start
 from robots.view import RobotView
 
@@ -69,9 +71,11 @@ class RunDirectionEpisode:
         return self._speed(robot) >= self._task.success_speed and not self._task.fallen(robot)
 
     def _speed(self, robot: RobotView) -> float:
-        vel = robot.base_lin_vel_world
-        along = vel[0] * self._direction[0] + vel[1] * self._direction[1]
-        return abs(along) if self._task.either_way else along
+        speed = self._along(robot.base_lin_vel_world)
+        return speed * copysign(1.0, self._along(robot.base_pos_world)) if self._task.either_way else speed
+
+    def _along(self, vector_world: Vec3) -> float:
+        return vector_world[0] * self._direction[0] + vector_world[1] * self._direction[1]
 
 
 TASK = RunDirection

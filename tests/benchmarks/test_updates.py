@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.updates import rates_of, rows_of, sizes_of
+from benchmarks.updates import rates_of, rows_of, sizes_of, widened
 from sdk.offdynamics.benchmark.problem import find_problems
 
 
@@ -18,6 +18,7 @@ def test_arms_are_timed_once_they_learn() -> None:
     (problem,) = find_problems("off-dynamics/lq")
     configs = {arm: problem.run(arm, "dead", 0, Path()).config for arm in ("source_only", "darc_rows")}
     assert sizes_of(configs["darc_rows"]) == "batch 128, 128 × 128"
+    assert sizes_of(widened(configs["darc_rows"])) == "batch 128, 256 × 256"
     rates = rates_of(configs, rounds=1)
     assert list(rates) == list(configs)
     assert all(rate > 0 for rate in rates.values())

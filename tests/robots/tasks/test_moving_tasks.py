@@ -45,6 +45,14 @@ def test_running_earns_its_share_of_full_speed(speed: float, earned: float) -> N
     assert north.reward(1, View((5.0, speed, 3.0))) == pytest.approx(earned)
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_either_way_pays_for_getting_away_and_not_for_rocking(side: float) -> None:
+    task = RunDirection(full_speed=2.0, ease_weight=0.0, either_way=True)
+    episode = RunDirectionEpisode(task, (1.0, 0.0), Start(), 10)
+    out, back = (View((speed * side, 0.0, 0.0), base_pos_world=(side, 0.0, 1.0)) for speed in (2.0, -2.0))
+    assert (episode.reward(1, out), episode.reward(2, back)) == pytest.approx((1.0, -1.0))
+
+
 def test_standing_and_ease_are_parts_of_a_mean() -> None:
     task = RunDirection(full_speed=2.0, alive_weight=0.5, ease_weight=0.1, fall_height=0.5)
     episode = RunDirectionEpisode(task, (1.0, 0.0), Start(), 10)
