@@ -2,9 +2,10 @@
 
     python -m benchmarks.updates [--rounds N]
 
-Each arm of the half-cheetah's problem, with networks as wide as the public ones: a whole update, in which the correction's
-classifiers descend as well and every batch is corrected anew. What is played, in either domain, is played before the
-clock starts. Rounds of all arms alternate, so that what else the machine does slows all of them; the fastest counts.
+Each arm of the half-cheetah's problem, with networks as wide as the public ones: a whole update, in which the
+correction's classifiers descend as well and every batch is corrected anew. What is played, in either domain, is played
+before the clock starts. Rounds of all arms alternate, so that what else the machine does slows all of them; the fastest
+counts.
 """
 
 from __future__ import annotations
