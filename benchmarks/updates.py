@@ -28,7 +28,7 @@ from sdk.rl.learner import Learner
 from sdk.rl.rollout import Rollout
 from sdk.train import world_shape
 
-PROBLEM, TARGET = "off-dynamics/dead_joint", "dead"
+PROBLEM, TARGET = "off-dynamics/cheetah", "dead"
 ARMS = ("source_only", "mixed", "importance", "par", "darc", "darc_rows")
 PUBLIC = 125.0
 """Updates a second of a public implementation on one thread, at this batch and these widths."""
